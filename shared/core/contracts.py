@@ -1,0 +1,174 @@
+"""The seams between floors, as Protocols and the plain values that cross them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from shared.core.events import Event, Finished
+    from shared.core.model_def import ModelDef
+    from shared.core.params import Param
+    from shared.core.task import Task
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """Everything a Pipeline needs to make one window of one sample (or a batch of them).
+
+    Frames are numpy uint8 RGB. `prefix` (F,H,W,3) are frames that already exist and are kept as the first frames
+    of the result; `image_start` and `image_end` (H,W,3) fix the first and last frame; `source` (F,H,W,3) with
+    `denoising_strength` < 1 starts from a noised copy of it; `mask` (H,W) or (F,H,W) uint8, 255 = repaint, 0 = keep
+    `source`. All media already have the size width x height (pixels). `num_frames` counts the frames of the result,
+    prefix included; 1 in image mode. `settings` holds the whole settings dict for whatever is particular to a family.
+    """
+
+    prompt: str
+    width: int
+    height: int
+    num_frames: int
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    negative_prompt: str = ""
+    batch_size: int = 1
+    flow_shift: float | None = None
+    sample_solver: str = ""
+    image_start: Any = None
+    image_end: Any = None
+    prefix: Any = None
+    source: Any = None
+    mask: Any = None
+    denoising_strength: float = 1.0
+    overlap_noise: float = 0.0
+    image_mode: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """`frames`: one uint8 array (F,H,W,3) a sample of the batch. `audio`: float32 (samples, channels) or None."""
+
+    frames: Sequence[Any]
+    audio: Any = None
+    audio_sampling_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a Pipeline tells while it works.
+
+    `phase` is the label shown ("Encoding prompt", "Denoising", "VAE decoding"); `index` counts finished steps from
+    0 and `total` is their number (None: unknown). `latents` (C,T,H,W) torch tensor of the first sample, when a
+    preview can be made from it.
+    """
+
+    phase: str
+    index: int | None = None
+    total: int | None = None
+    latents: Any = None
+
+
+class Pipeline(Protocol):
+    """A loaded model."""
+
+    def components(self) -> dict[str, Any]:
+        """The torch modules by name (`transformer`, `vae`, `text_encoder`, ...)."""
+
+    def __call__(
+        self, window: WindowRequest, on_step: Callable[[Step], None], is_cancelled: Callable[[], bool]
+    ) -> WindowResult:
+        """Make one window. Raises core.errors.Cancelled within one step of `is_cancelled()` turning true."""
+
+    def preview(self, latents: Any) -> Any:
+        """Latents (C,T,H,W) as a PIL RGB image: the frames side by side, small."""
+
+
+class FamilyHandler(Protocol):
+    """What a folder under models/ offers as `handler`; importing it loads no torch."""
+
+    name: str
+    label: str
+    order: int
+    architectures: frozenset[str]
+
+    def settings(self, model: ModelDef) -> Sequence[Param]:
+        """The settings of this model that a user can change, its own ones included, with the model's defaults."""
+
+    def definition(self, architecture: str) -> Mapping[str, Any]:
+        """Definition keys implied by the architecture (fps, frame rule, allowed image types ...); the JSON's own win."""
+
+    def files(self, model: ModelDef) -> Sequence[ModelFile]:
+        """The files that the model needs on disk."""
+
+    def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
+        """What only this family can find wrong with a settings dict, as sentences for the user."""
+
+    def load(self, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Pipeline:
+        """Load the model from the checkpoint roots. Raises DownloadError for what is missing."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file or folder of a model: `path` relative to a checkpoint root (or absolute), `repo` where it can be had."""
+
+    path: str
+    repo: str = ""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load: torch device ("cpu", "cuda:0"), dtype name ("" = the model's), memory profile, attention backend."""
+
+    device: str = "cpu"
+    dtype: str = ""
+    profile: float = -1
+    attention: str = ""
+    quantization: str = ""
+
+
+class Control:
+    """What the user asks of a running task; thread-safe. Listeners hear each change once, in the caller's thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[str, Any], None]] = []
+        self._values: dict[str, Any] = {}
+
+    def set(self, name: str, value: Any = True) -> None:
+        """Ask for `abort`, `pause`, `early_stop` (bool), `extra_orders` or `extra_windows` (how many)."""
+        with self._lock:
+            self._values[name] = value
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(name, value)
+
+    def get(self, name: str, default: Any = False) -> Any:
+        """The last value asked for."""
+        return self._values.get(name, default)
+
+    def listen(self, listener: Callable[[str, Any], None]) -> None:
+        """Hear every later change, and at once those already made."""
+        with self._lock:
+            self._listeners.append(listener)
+            past = list(self._values.items())
+        for name, value in past:
+            listener(name, value)
+
+
+class Executor(Protocol):
+    """Where a task runs: this process, one worker process a device, one Ray actor a device."""
+
+    device: str
+
+    def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
+        """Run one task to its end. Never raises for what the task does; raises WorkerDied when its process ended."""
+
+    def release(self) -> None:
+        """Unload the model and give its memory back."""
+
+    def close(self) -> None:
+        """End the process or actor."""
