@@ -252,7 +252,8 @@ def test_nothing_is_left_undone(name: str) -> None:
 
 @pytest.mark.parametrize("module", ["shared.api", "shared.cli", "wgp"])
 def test_doors_load_no_heavy_library(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in ('torch', 'diffusers', 'transformers', 'gradio') if m in sys.modules])"
+    heavy = ("torch", "diffusers", "transformers", "gradio")
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

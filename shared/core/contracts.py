@@ -98,7 +98,7 @@ class FamilyHandler(Protocol):
         """The settings of this model that a user can change, its own ones included, with the model's defaults."""
 
     def definition(self, architecture: str) -> Mapping[str, Any]:
-        """Definition keys implied by the architecture (fps, frame rule, allowed image types ...); the JSON's own win."""
+        """Definition keys implied by the architecture (fps, frame rule, image types ...); the JSON's own win."""
 
     def files(self, model: ModelDef) -> Sequence[ModelFile]:
         """The files that the model needs on disk."""

@@ -8,7 +8,7 @@ class WanGPError(Exception):
 
 
 class SettingsError(WanGPError):
-    """A setting (or a settings file) that cannot be used; the text names the setting, the value and what is accepted."""
+    """A setting or settings file that cannot be used; the text names setting, value and what is accepted."""
 
 
 class ModelNotFound(WanGPError):

@@ -12,7 +12,7 @@ from shared.core.events import Event, Finished, Output, Preview, Progress, Start
 
 
 class GenState(DictView):
-    """`state["gen"]`: the queue as one page (or one headless job) sees it. Progress keys are written by `fold` alone."""
+    """`state["gen"]`: the queue as a page or a headless job sees it. `fold` alone writes the progress keys."""
 
     queue = Key[list[dict[str, Any]]](list, "task dicts; position 0 is the running one", writer="TaskQueue")
     in_progress = Key[bool](lambda: False, "a task of this dict is running; absent when idle", writer="fold")
