@@ -1,0 +1,58 @@
+"""What happens to the finished frames, and how the file is named."""
+
+from __future__ import annotations
+
+from shared.core.conditions import at_least, is_set
+from shared.core.declarations.rules import MAKES_CLIPS, MAKES_PICTURES_OR_CLIPS, VIDEO_MODE
+from shared.core.params import Param
+
+_MODES = ("", "edit_postprocessing", "edit_remux", "edit_audio")
+
+PARAMS: tuple[Param, ...] = (
+    Param(
+        "temporal_upsampling", "choice", "", "Smoother motion",
+        "Draws frames in between, for more frames a second.",
+        "postprocessing", choices=(("Off", ""), ("RIFE x 2", "rife2"), ("RIFE x 4", "rife4")),
+        applies=is_set("temporal_upsamplers") & MAKES_CLIPS, visible_if=VIDEO_MODE, unsupported="refuse",
+    ),
+    Param(
+        "spatial_upsampling", "text", "", "Enlarge",
+        "Brings the result to a larger size after it is made.",
+        "postprocessing", pattern=r"(lanczos([1-7](\.\d+)?|8(\.0+)?))?",
+        accepts='"" (off) or "lanczos" with a factor from 1 to 8, such as "lanczos1.5"',
+        choices=(("Off", ""), ("Lanczos x 1.5", "lanczos1.5"), ("Lanczos x 2", "lanczos2")),
+        applies=MAKES_PICTURES_OR_CLIPS, unsupported="refuse",
+    ),
+    Param(
+        "film_grain_intensity", "float", 0, "Film grain",
+        "Fine noise over the result, as of film; it hides smooth, artificial surfaces.",
+        "postprocessing", minimum=0, maximum=1, step=0.01, applies=MAKES_PICTURES_OR_CLIPS, unsupported="refuse",
+    ),
+    Param(
+        "film_grain_saturation", "float", 0.5, "Film grain: colour",
+        "How coloured the grain is; 0 is grey.",
+        "postprocessing", minimum=0, maximum=1, step=0.01, applies=MAKES_PICTURES_OR_CLIPS,
+        visible_if=at_least("film_grain_intensity", 0.001),
+    ),
+    Param(
+        "output_filename", "text", "", "File name",
+        "A template such as {date}_{seed}_{prompt(40)}; empty for the usual name. Also {resolution}, {steps}, "
+        "{frames}, {cfg}, {flow_shift}.",
+        "output", pattern=r"[^\x00-\x1f]{0,400}", accepts="one line of at most 400 characters",
+    ),
+    Param(
+        "client_id", "text", "", "Caller's id",
+        "An id by which a program finds its own results; it takes no part in the making.",
+        "advanced",
+    ),
+    Param(
+        "mode", "choice", "", "Kind of task",
+        "Empty makes something new; the edit modes finish a file that exists.",
+        "advanced", choices=tuple((mode or "Generate", mode) for mode in _MODES), unsupported="refuse",
+    ),
+    Param(
+        "model_type", "text", "", "Model",
+        "The id of the model, the name of its file in defaults/ or finetunes/.",
+        "advanced",
+    ),
+)  # fmt: skip

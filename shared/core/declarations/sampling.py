@@ -1,0 +1,130 @@
+"""The denoising itself, ways to make it faster, and what runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.core.conditions import at_least, equals, is_set
+from shared.core.declarations.rules import HAS_STEP_CACHE, MAKES_CLIPS, VIDEO_MODE
+from shared.core.params import Param
+
+
+def cache_multiplier(value: Any) -> Any:
+    """The speed-up as a float, so that 2 and 2.0 are one choice."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_USES_CACHE = is_set("skip_steps_cache_type")
+_REFINES = at_least("self_refiner_setting", 1)
+
+PARAMS: tuple[Param, ...] = (
+    Param(
+        "num_inference_steps", "int", 30, "Steps",
+        "Denoising steps: more are slower and, up to a point, cleaner. Distilled models need 4 to 8.",
+        "sampling", minimum=1, maximum=100, step=1, unit="steps", applies=~is_set("lock_inference_steps"),
+    ),
+    Param(
+        "flow_shift", "float", 3.0, "Shift",
+        "Moves the steps towards noise (higher: layout and motion) or towards detail (lower).",
+        "sampling", minimum=1, maximum=25, step=0.1, applies=is_set("flow_shift"),
+    ),
+    Param(
+        "sample_solver", "choice", "", "Solver",
+        "The method that takes the denoising steps.",
+        "sampling", choices=(("The model's own", ""),), applies=is_set("sample_solvers"), unsupported="refuse",
+    ),
+    Param(
+        "temperature", "float", 0.8, "Temperature",
+        "Variety of models that write token by token: lower is safer, higher livelier.",
+        "sampling", minimum=0.1, maximum=1.5, step=0.01, applies=is_set("temperature"),
+    ),
+    Param(
+        "top_p", "float", 0.9, "Top p",
+        "Draws among the likeliest tokens that together have this probability.",
+        "sampling", minimum=0, maximum=1, step=0.01, applies=is_set("top_p_slider"),
+    ),
+    Param(
+        "top_k", "int", 50, "Top k",
+        "Draws among this many of the likeliest tokens; 0 is no limit.",
+        "sampling", minimum=0, maximum=100, step=1, applies=is_set("top_k_slider"),
+    ),
+    Param(
+        "self_refiner_setting", "choice", 0, "Self refiner",
+        "Denoises early steps more than once, for steadier motion.",
+        "sampling", choices=(("Off", 0), ("Mild", 1), ("Strong", 2)), applies=is_set("self_refiner"),
+        unsupported="refuse",
+    ),
+    Param(
+        "self_refiner_plan", "text", "", "Self refiner: plan",
+        "Which steps are repeated, and how often; empty for the model's plan.",
+        "sampling", applies=is_set("self_refiner"), visible_if=_REFINES,
+    ),
+    Param(
+        "self_refiner_f_uncertainty", "float", 0.0, "Self refiner: threshold",
+        "How uncertain a part of the picture must be to be refined.",
+        "sampling", minimum=0, maximum=1, step=0.01, applies=is_set("self_refiner"), visible_if=_REFINES,
+    ),
+    Param(
+        "self_refiner_certain_percentage", "float", 0.999, "Self refiner: enough",
+        "The part of the picture that must be certain to end the refining.",
+        "sampling", minimum=0, maximum=1, step=0.001, applies=is_set("self_refiner"), visible_if=_REFINES,
+    ),
+    Param(
+        "RIFLEx_setting", "choice", 0, "Long-clip positions",
+        "Stretches the sense of time, so that clips longer than the training length do not repeat themselves.",
+        "sampling", choices=(("When the clip is long", 0), ("On", 1), ("Off", 2)),
+        applies=is_set("riflex") & MAKES_CLIPS, visible_if=VIDEO_MODE,
+    ),
+    Param(
+        "skip_steps_cache_type", "choice", "", "Step skipping",
+        "Reuses the last prediction where little changes; faster, with some loss of detail.",
+        "speed", choices=(("Off", ""), ("TeaCache", "tea"), ("MagCache", "mag"), ("Spectrum", "spectrum"),
+                          ("First block", "first_block")),
+        applies=HAS_STEP_CACHE, unsupported="refuse",
+    ),
+    Param(
+        "skip_steps_multiplier", "choice", 1.75, "Speed-up",
+        "How many times faster the denoising shall become; about half as much is safe.",
+        "speed", choices=tuple((f"x {factor}", factor) for factor in (1.5, 1.75, 2.0, 2.25, 2.5)),
+        older=cache_multiplier, applies=HAS_STEP_CACHE, visible_if=_USES_CACHE,
+    ),
+    Param(
+        "skip_steps_start_step_perc", "float", 0, "Skipping starts after",
+        "The part of the steps that are always computed, since the first ones set the layout.",
+        "speed", minimum=0, maximum=100, step=1, unit="%", applies=HAS_STEP_CACHE, visible_if=_USES_CACHE,
+        aliases=("tea_cache_start_step_perc",),
+    ),
+    Param(
+        "override_profile", "choice", -1, "Memory profile",
+        "How the model is spread over graphics memory and main memory, for this task only.",
+        "speed", choices=(
+            ("As configured", -1), ("1: all in graphics memory", 1), ("2: much main memory", 2),
+            ("3: much graphics memory", 3), ("3.5: the same, unpinned", 3.5), ("4: usual", 4),
+            ("4.5: leaner", 4.5), ("5: least", 5),
+        ),
+    ),
+    Param(
+        "override_attention", "choice", "", "Attention",
+        "The attention kernel for this task only.",
+        "speed", choices=(
+            ("As configured", ""), ("sdpa", "sdpa"), ("flash", "flash"), ("xformers", "xformers"), ("sage", "sage"),
+            ("sage2", "sage2"), ("sage3", "sage3"), ("radial", "radial"), ("sol", "sol"),
+        ),
+    ),
+    Param(
+        "attention_sparsity", "float", 1.0, "Attention kept",
+        "With a sparse kernel, the part of the attention that is computed.",
+        "speed", minimum=0, maximum=1, step=0.05, applies=is_set("attention_sparsity"),
+        visible_if=equals("override_attention", "sol") | equals("override_attention", "radial"),
+    ),
+    Param(
+        "config", "text", "", "Configuration",
+        "Names of the model's alternative configurations, separated by commas.",
+        "advanced", applies=is_set("configs"), unsupported="refuse",
+    ),
+    Param(
+        "custom_settings", "dict", {}, "The model's own settings",
+        "Values of settings that only this model has, by their id.",
+        "advanced", applies=is_set("custom_settings"), unsupported="refuse",
+    ),
+)  # fmt: skip

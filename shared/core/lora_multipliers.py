@@ -1,0 +1,222 @@
+"""The multiplier grammar: how strong each LoRA is, by guidance phase, branch and step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.core.errors import SettingsError
+
+Value = tuple[float, ...]
+Branches = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class LoraMultiplier:
+    """The strengths of one LoRA.
+
+    `phases` holds one entry a guidance phase, each with one value list a branch of the model (one, where the model
+    has no branches). A `shared` multiplier spans all steps and has a single phase.
+    """
+
+    phases: tuple[Branches, ...]
+    shared: bool
+
+    def at_steps(self, phase_steps: Sequence[int], branch: int = 0) -> list[float]:
+        """One strength a step, for phases of so many steps each."""
+        if self.shared:
+            return spread(_branch(self.phases[0], branch), sum(phase_steps))
+        strengths: list[float] = []
+        for index, steps in enumerate(phase_steps):
+            phase = self.phases[min(index, len(self.phases) - 1)]
+            strengths += spread(_branch(phase, branch), steps)
+        return strengths
+
+
+def spread(values: Sequence[float], num_steps: int) -> list[float]:
+    """The values dealt evenly over the steps: [1, 0] over 5 steps is [1, 1, 1, 0, 0]."""
+    return [values[int(step * len(values) / num_steps)] for step in range(num_steps)]
+
+
+def parse_multipliers(
+    text: str | Sequence[str | float],
+    num_loras: int,
+    *,
+    phases: int = 1,
+    branches: int = 0,
+    model_switch_phase: int = 1,
+) -> list[LoraMultiplier]:
+    """One multiplier a LoRA; missing ones are 1.0, superfluous ones are ignored.
+
+    Where a text gives fewer phases than the model has, its last is repeated, or its first when `model_switch_phase`
+    is 2. Raises SettingsError.
+    """
+    tokens = [str(item) for item in text] if not isinstance(text, str) else split_tokens(text)
+    multipliers = [_parse_token(token, phases, branches, model_switch_phase) for token in tokens[:num_loras]]
+    for token in tokens[num_loras:]:
+        _parse_token(token, phases, branches, model_switch_phase)
+    neutral = LoraMultiplier((((1.0,),) * max(branches, 1),), shared=True)
+    return multipliers + [neutral] * (num_loras - len(multipliers))
+
+
+def split_tokens(text: str) -> list[str]:
+    """The tokens of both sides in order, without remarks."""
+    accelerator, user = split_sides(text)
+    return _side_tokens(accelerator) + _side_tokens(user)
+
+
+def split_sides(text: str) -> tuple[str, str]:
+    """(accelerator side, user side); a text without a bar is all the user's. Raises SettingsError."""
+    plain_bars = sum(line.count("|") for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if plain_bars > 1:
+        raise SettingsError(f"loras_multipliers: {plain_bars} bars were given. Use at most one |.")
+    if plain_bars == 0:
+        return "", text
+    before: list[str] = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if "|" in line and not line.lstrip().startswith("#"):
+            left, _, right = line.partition("|")
+            return "\n".join([*before, left]), "\n".join([right, *lines[number + 1 :]])
+        before.append(line)
+    return "", text
+
+
+def extract_loras_side(
+    loras: Sequence[str], multipliers: str, side: Literal["before", "after"]
+) -> tuple[list[str], str]:
+    """The LoRAs and the multiplier text of the accelerators ("before" the bar) or of the user ("after" it)."""
+    accelerator, user = split_sides(multipliers)
+    count = len(_side_tokens(accelerator))
+    if side == "before":
+        return list(loras[:count]), accelerator.strip()
+    return list(loras[count:]), user.strip()
+
+
+def merge_loras_settings(
+    old_loras: Sequence[str],
+    old_multipliers: str,
+    new_loras: Sequence[str],
+    new_multipliers: str,
+    mode: Literal["merge before", "merge after"] = "merge before",
+) -> tuple[list[str], str]:
+    """(LoRAs, multiplier text) of a preset merged with those already chosen.
+
+    "merge before" puts the new ones on the accelerator side, in place of the accelerators that were there;
+    "merge after" puts them on the user side, in place of the user's. A LoRA that is on the accelerator side is not
+    repeated on the user side. Remarks are kept.
+    """
+    old_before = _Side.of(*extract_loras_side(old_loras, old_multipliers, "before"))
+    old_after = _Side.of(*extract_loras_side(old_loras, old_multipliers, "after"))
+    new_before = _Side.of(*extract_loras_side(new_loras, new_multipliers, "before"))
+    new_after = _Side.of(*extract_loras_side(new_loras, new_multipliers, "after"))
+    if mode == "merge before":
+        before, after = new_before.joined(new_after.without(new_before.loras)), old_after
+    else:
+        before, after = old_before, new_before.joined(new_after.without(new_before.loras))
+    after = after.without(before.loras)
+    text = f"{before.text}|{after.text}" if before.loras else after.text
+    return [*before.loras, *after.loras], text
+
+
+@dataclass(frozen=True)
+class _Side:
+    """LoRAs with exactly one token each, and the remark lines between them."""
+
+    loras: tuple[str, ...]
+    lines: tuple[tuple[str, ...] | str, ...]
+
+    @classmethod
+    def of(cls, loras: Sequence[str], text: str) -> _Side:
+        lines: list[tuple[str, ...] | str] = []
+        left = len(loras)
+        for line in text.splitlines():
+            if line.lstrip().startswith("#"):
+                lines.append(line.strip())
+                continue
+            tokens = tuple(line.split()[:left])
+            left -= len(tokens)
+            if tokens:
+                lines.append(tokens)
+        if left:
+            lines.append(("1",) * left)
+        return cls(tuple(loras), tuple(lines))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line if isinstance(line, str) else " ".join(line) for line in self.lines)
+
+    def joined(self, other: _Side) -> _Side:
+        return _Side(self.loras + other.loras, self.lines + other.lines)
+
+    def without(self, loras: Sequence[str]) -> _Side:
+        gone = {lora_key(lora) for lora in loras}
+        dropped = {index for index, lora in enumerate(self.loras) if lora_key(lora) in gone}
+        kept: list[tuple[str, ...] | str] = []
+        index = 0
+        for line in self.lines:
+            if isinstance(line, str):
+                kept.append(line)
+                continue
+            tokens = tuple(token for offset, token in enumerate(line) if index + offset not in dropped)
+            index += len(line)
+            if tokens:
+                kept.append(tokens)
+        loras_left = tuple(lora for index, lora in enumerate(self.loras) if index not in dropped)
+        return _Side(loras_left, tuple(kept))
+
+
+def lora_key(path: str) -> str:
+    """What makes two LoRA entries the same: the path with / and without leading ./, or the URL without its folder."""
+    if "://" in path:
+        return path.split("|", 1)[0]
+    key = path.replace("\\", "/")
+    while key.startswith("./"):
+        key = key[2:]
+    return key
+
+
+def _side_tokens(text: str) -> list[str]:
+    return [token for line in text.splitlines() if not line.lstrip().startswith("#") for token in line.split()]
+
+
+def _parse_token(token: str, phases: int, branches: int, model_switch_phase: int) -> LoraMultiplier:
+    parts = token.split(";")
+    if len(parts) > phases:
+        raise SettingsError(
+            f'loras_multipliers: "{token}" has {len(parts)} phases, and this model has {phases}. '
+            f"Use at most {phases} value(s) separated by semicolons."
+        )
+    values = [_parse_phase(part, token, branches) for part in parts]
+    if len(parts) == 1:
+        return LoraMultiplier((values[0],), shared=True)
+    missing = phases - len(values)
+    filled = [values[0]] * missing + values if model_switch_phase == 2 else values + [values[-1]] * missing
+    return LoraMultiplier(tuple(filled), shared=False)
+
+
+def _parse_phase(text: str, token: str, branches: int) -> Branches:
+    parts = text.split(":")
+    if len(parts) > 1 and len(parts) != branches:
+        allowed = f"exactly {branches}" if branches else "no"
+        raise SettingsError(
+            f'loras_multipliers: "{token}" has {len(parts)} branches, this model takes {allowed} branch values.'
+        )
+    values = tuple(tuple(_parse_number(item, token) for item in part.split(",")) for part in parts)
+    return values if len(values) > 1 or branches <= 1 else values * branches
+
+
+def _parse_number(text: str, token: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SettingsError(f'loras_multipliers: "{token}" is not accepted. Use numbers such as 1, 0.8;1 or 0,0.5,1.')
+    return number
+
+
+def _branch(phase: Branches, branch: int) -> Value:
+    return phase[min(branch, len(phase) - 1)]

@@ -1,0 +1,158 @@
+"""Rules that join several settings, or a setting and what its model can do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared.core.errors import SettingsError
+from shared.core.lora_multipliers import parse_multipliers
+from shared.core.params import Param, shown
+from shared.core.prompts import split_prompt
+from shared.core.units import MAX_PIXELS, MAX_SIDE_PX, MIN_SIDE_PX, parse_resolution
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+_START_LETTERS = (("S", "image_start", "a start image"), ("E", "image_end", "an end image"),
+                  ("V", "video_source", "a clip to continue"))  # fmt: skip
+
+
+def rule_problems(
+    settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]
+) -> list[str]:
+    """What is wrong with the settings together, as sentences. Settings whose own value is wrong are left out."""
+    found: list[str] = []
+    for rule in _RULES:
+        found += [sentence for sentence in rule(settings, model, params) if sentence not in found]
+    return found
+
+
+def _prompt(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    text = settings.get("prompt")
+    if not isinstance(text, str) or settings.get("mode"):
+        return
+    try:
+        units = split_prompt(text, settings.get("multi_prompts_gen_type") or "PG")
+    except SettingsError as error:
+        yield str(error)
+        return
+    needed = model is None or not model.get("prompt_optional", False)
+    if needed and not any(unit.text.strip() for unit in units):
+        yield "prompt: it is empty. Write what the result should show."
+
+
+def _resolution(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    value = settings.get("resolution")
+    if not isinstance(value, str) or "resolution" not in params:
+        return
+    try:
+        width, height = parse_resolution(value)
+    except SettingsError as error:
+        yield str(error)
+        return
+    side = int(model.get("max_side", MAX_SIDE_PX)) if model is not None else MAX_SIDE_PX
+    pixels = int(model.get("max_pixels", MAX_PIXELS)) if model is not None else MAX_PIXELS
+    if not (MIN_SIDE_PX <= width <= side and MIN_SIDE_PX <= height <= side and width * height <= pixels):
+        yield (
+            f'resolution: "{value}" is not accepted. Use sides from {MIN_SIDE_PX} to {side} px '
+            f"and at most {pixels / 1e6:.3g} million pixels in all."
+        )
+
+
+def _start(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    letters = settings.get("image_prompt_type") or ""
+    allowed = str(model.get("image_prompt_types_allowed", "")) if model is not None else ""
+    if model is not None and "image_prompt_type" in params:
+        refused = [letter for letter in letters if letter in "SEVL" and letter not in allowed]
+        if refused:
+            accepted = ", ".join(letter for letter in allowed if letter in "SEVL")
+            yield f"image_prompt_type: {shown(''.join(refused))} is not available for this model. Use {accepted}."
+    for letter, name, words in _START_LETTERS:
+        if letter in letters and name in params and not settings.get(name):
+            yield f'{name}: it is missing. image_prompt_type "{letters}" asks for {words}.'
+    needs_start = bool(set(allowed) & set("SVL")) and "T" not in allowed
+    has_start = any(settings.get(name) for name in ("image_start", "video_source")) or "L" in letters
+    if needs_start and not has_start and not settings.get("mode"):
+        names = {"S": "image_start", "V": "video_source"}
+        accepted = " or ".join(name for letter, name in names.items() if letter in allowed)
+        yield f"{accepted}: it is missing. This model starts from a given picture or clip."
+
+
+def _references(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    if model is None or "image_refs" not in params or settings.get("mode"):
+        return
+    references = settings.get("image_refs")
+    count = len(references) if isinstance(references, (list, tuple)) else int(references is not None)
+    if count == 0 and (model.get("at_least_one_image_ref_needed") or model.get("one_image_ref_needed")):
+        yield "image_refs: it is missing. This model needs a reference image."
+    if count > 1 and model.get("one_image_ref_needed"):
+        yield f"image_refs: {count} pictures were given. This model takes exactly one."
+
+
+def _windows(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    size, overlap = settings.get("sliding_window_size"), settings.get("sliding_window_overlap")
+    if not isinstance(size, int) or not isinstance(overlap, int) or "sliding_window_overlap" not in params:
+        return
+    discard = settings.get("sliding_window_discard_last_frames") or 0
+    if overlap + discard >= size:
+        dropped = f" with {discard} discarded" if discard else ""
+        yield (
+            f"sliding_window_overlap: {overlap} frames{dropped} is not smaller than the window ({size}). "
+            "Lower the overlap or enlarge the window."
+        )
+
+
+def _loras(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    loras, text = settings.get("activated_loras"), settings.get("loras_multipliers")
+    if not loras or not text or "activated_loras" not in params:
+        return
+    phases = int(model.get("lora_multiplier_phases", model.get("guidance_max_phases", 1)) or 1) if model else 3
+    branches = int(model.get("lora_multiplier_branches", 0) or 0) if model is not None else 0
+    try:
+        parse_multipliers(text, len(loras), phases=max(phases, 1), branches=branches)
+    except SettingsError as error:
+        yield str(error)
+
+
+def _images_and_prompts(
+    settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]
+) -> Iterable[str]:
+    images, text = settings.get("image_start"), settings.get("prompt")
+    mode = settings.get("multi_prompts_gen_type") or "PG"
+    if settings.get("multi_images_gen_type") != 1 or not isinstance(images, (list, tuple)) or not images:
+        return
+    if not isinstance(text, str) or mode not in ("G", "PG"):
+        return
+    try:
+        count = max(len(split_prompt(text, mode)), 1)
+    except SettingsError:
+        return
+    if max(count, len(images)) % min(count, len(images)):
+        yield (
+            f"multi_images_gen_type: {len(images)} start images cannot be paired with {count} prompts. "
+            "Give as many images as prompts, or a multiple, or choose every combination."
+        )
+
+
+def _files(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    for name, value in settings.items():
+        param = params.get(name)
+        if param is None or not param.is_media or not value:
+            continue
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, (str, os.PathLike)) and _is_missing(str(item)):
+                yield f"{name}: the file {shown(str(item), 200)} does not exist."
+
+
+def _is_missing(source: str) -> bool:
+    path, _, suffix = source.partition("|")
+    if "://" in path or path.startswith("data:") or "vsource" in suffix:
+        return False
+    return not os.path.isfile(path.strip())
+
+
+_RULES: tuple[Callable[[Mapping[str, Any], ModelDef | None, Mapping[str, Param]], Iterable[str]], ...] = (
+    _prompt, _resolution, _start, _references, _windows, _loras, _images_and_prompts, _files,
+)  # fmt: skip
