@@ -79,6 +79,11 @@ def sniff_file(path: str | Path) -> FileType:
         return sniff(file.read(HEAD_BYTES))
 
 
+def is_video_file(path: str | Path) -> bool:
+    """Whether the path leads to a file that is a video by its content."""
+    return Path(path).is_file() and sniff_file(path).kind == "video"
+
+
 def _text_type(data: bytes) -> FileType:
     unknown = FileType("unknown", ".bin", "data of an unknown kind")
     if b"\x00" in data:
