@@ -1,0 +1,118 @@
+"""What each Wan architecture can do, in the definition keys that the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+_COMMON: dict[str, Any] = {
+    "fps": 16,
+    "frames_minimum": 5,
+    "frames_steps": 4,
+    "frames_offset": 1,
+    "latent_size": 4,
+    "vae_block_size": 16,
+    "flow_shift": True,
+    "guidance_max_phases": 1,
+    "sample_solvers": [["UniPC", "unipc"], ["Euler", "euler"], ["DPM++", "dpm++"]],
+    "text_length": 512,
+    "no_lora": True,
+    "image_prompt_types_allowed": "T",
+    "token_noise": "",
+}
+
+# Text to video: one frame is a picture; a noised clip can be the start.
+_TEXT_TO_VIDEO = {
+    **_COMMON,
+    "v2i_switch_supported": True,
+    "guide_custom_choices": {"choices": [["Prompt only", ""], ["Start from a clip", "GV"]], "letters_filter": "GUV"},
+    "keep_frames_video_guide_not_supported": True,
+    "control_letters": "GUV",
+}
+
+# A first picture (and a last one) go in as extra channels; a longer clip continues from one frame.
+_IMAGE_TO_VIDEO = {
+    **_COMMON,
+    "image_prompt_types_allowed": "SEVL",
+    "image_start_required": True,
+    "sliding_window": True,
+    "sliding_window_defaults": {
+        "window_min": 17, "window_max": 257, "window_step": 4, "window_default": 81,
+        "overlap_min": 1, "overlap_max": 1, "overlap_step": 1, "overlap_default": 1,
+    },
+}  # fmt: skip
+
+_TWO_EXPERTS = {"guidance_max_phases": 2}
+
+# `token_noise` "all": any token can be given, "first": the first frame.
+_FIRST_FRAME_TOKENS = {
+    **_IMAGE_TO_VIDEO,
+    "fps": 24,
+    "vae_block_size": 32,
+    "image_prompt_types_allowed": "TSVL",
+    "image_start_required": False,
+    "v2i_switch_supported": True,
+    "guide_custom_choices": _TEXT_TO_VIDEO["guide_custom_choices"],
+    "keep_frames_video_guide_not_supported": True,
+    "control_letters": "GUV",
+    "token_noise": "first",
+}
+
+_ANY_TOKENS = {
+    **_TEXT_TO_VIDEO,
+    "fps": 8,
+    "frames_minimum": 1,
+    "frames_steps": 1,
+    "latent_size": 1,
+    "vae_block_size": 32,
+    "image_prompt_types_allowed": "TSEVL",
+    "inpaint_support": True,
+    "guide_custom_choices": {
+        "choices": [["Prompt only", ""], ["Start from a clip or picture", "GV"], ["Repaint where the mask is white", "AGV"]],
+        "letters_filter": "AGUV",
+    },
+    "control_letters": "AGUV",
+    "token_noise": "all",
+    "sliding_window": True,
+    "sliding_window_defaults": {
+        "window_min": 5, "window_max": 33, "window_step": 1, "window_default": 17,
+        "overlap_min": 1, "overlap_max": 8, "overlap_step": 1, "overlap_default": 5,
+    },
+    "dtype": "float32",
+}  # fmt: skip
+
+ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "starter": _ANY_TOKENS,
+        "t2v": _TEXT_TO_VIDEO,
+        "t2v_1.3B": _TEXT_TO_VIDEO,
+        "i2v": _IMAGE_TO_VIDEO,
+        "flf2v_720p": _IMAGE_TO_VIDEO,
+        "t2v_2_2": {**_TEXT_TO_VIDEO, **_TWO_EXPERTS},
+        "i2v_2_2": {**_IMAGE_TO_VIDEO, **_TWO_EXPERTS},
+        "ti2v_2_2": _FIRST_FRAME_TOKENS,
+    }
+)
+
+_PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+_MORE_PARTS: Mapping[str, tuple[str, ...]] = {
+    "i2v": ("image_encoder", "image_processor"),
+    "flf2v_720p": ("image_encoder", "image_processor"),
+    "t2v_2_2": ("transformer_2",),
+    "i2v_2_2": ("transformer_2",),
+}
+
+
+def checkpoint_folder(model: ModelDef) -> str:
+    """The folder of the weights, relative to a checkpoint root: `folder` of the definition, else the repository's name."""
+    repo = str(model.get("repo") or "")
+    return str(model.get("folder") or repo.rsplit("/", 1)[-1] or model.model_type)
+
+
+def checkpoint_parts(architecture: str) -> tuple[str, ...]:
+    """Sub-folders of a checkpoint."""
+    return _PARTS + _MORE_PARTS.get(architecture, ())

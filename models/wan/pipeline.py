@@ -1,0 +1,226 @@
+"""The Wan family's Pipeline: diffusers' Wan pipelines, and our own loop where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import WanImageToVideoPipeline
+from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
+
+from models.wan.pipeline_denoise import DenoisePlan, denoise
+from models.wan.pipeline_guard import cancellable
+from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
+from models.wan.pipeline_load import load_diffusers
+from models.wan.pipeline_masks import as_clip, put_back
+from models.wan.pipeline_text import PromptEncoder
+from models.wan.pipeline_vae import VideoCodec
+from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
+from shared.core.errors import SettingsError
+from shared.diffusion.attention import set_attention
+from shared.diffusion.offload import place
+from shared.diffusion.preview import LatentPreview
+from shared.diffusion.samplers import clean_estimate, make_scheduler
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+Embeds = tuple[torch.Tensor, torch.Tensor | None]
+
+
+def load(model: ModelDef, roots: Sequence[str], options: LoadOptions) -> WanVideo:
+    """Load the checkpoint of `model` found under `roots`. Raises DownloadError for what is missing."""
+    pipe = load_diffusers(model, roots, options)
+    for transformer in (pipe.transformer, getattr(pipe, "transformer_2", None)):
+        if transformer is not None:
+            set_attention(transformer, options.attention)
+    stays = place(pipe, options.device, options.profile) == "resident"
+    return WanVideo(pipe, model, keeps_weights=stays)
+
+
+class WanVideo:
+    """A loaded Wan model (see core.contracts.Pipeline).
+
+    `pipe` is a WanPipeline or WanImageToVideoPipeline; without `keeps_weights` its weights move while it runs.
+    """
+
+    def __init__(self, pipe: Any, model: ModelDef, *, keeps_weights: bool = True) -> None:
+        self.pipe, self.model = pipe, model
+        self.codec = VideoCodec(pipe.vae)
+        self._text = PromptEncoder(pipe, int(model.get("text_length") or 512))
+        self._scheduler = pipe.scheduler
+        self._boundary_ratio = pipe.config.boundary_ratio
+        self._preview = LatentPreview(self.codec.encode, self.codec.space_scale)
+        # Weights that move must not become inference tensors, which later changes (a LoRA) could not touch.
+        self._no_gradients = torch.inference_mode if keeps_weights else torch.no_grad
+
+    def components(self) -> dict[str, Any]:
+        """The torch modules by name."""
+        return {name: part for name, part in self.pipe.components.items() if isinstance(part, torch.nn.Module)}
+
+    def __call__(
+        self, window: WindowRequest, on_step: Callable[[Step], None], is_cancelled: Callable[[], bool]
+    ) -> WindowResult:
+        """Make one window; sample i of a batch has the seed `window.seed + i`. Raises Cancelled, SettingsError."""
+        self._check(window)
+        with self._no_gradients(), cancellable(self.pipe, is_cancelled):
+            on_step(Step("Encoding prompt"))
+            embeds = self._encode_prompts(window)
+            latents = self._denoise(window, embeds, on_step)
+            on_step(Step("VAE decoding"))
+            frames = [clip[: window.num_frames] for clip in self.codec.decode(latents)]
+        if window.mask is not None:
+            mask = as_clip(window.mask, window.num_frames)
+            frames = [put_back(clip, source_clip(window), mask) for clip in frames]
+        return WindowResult(frames)
+
+    def preview(self, latents: torch.Tensor) -> Image.Image:
+        """Latents (C,T,H,W) as a strip of small frames."""
+        with torch.no_grad():
+            return self._preview(latents)
+
+    def _check(self, window: WindowRequest) -> None:
+        side = self.codec.space_scale * self._transformer.config.patch_size[1]
+        if window.width % side or window.height % side or min(window.width, window.height) < side:
+            raise SettingsError(
+                f"resolution: {window.width}x{window.height} does not fit this model. Use multiples of {side}."
+            )
+        tokens = self.model.get("token_noise") or ""
+        fixed_pixels = [name for name in ("image_end", "mask") if getattr(window, name) is not None]
+        if self._takes_images:
+            fixed_pixels = [name for name in fixed_pixels if name != "image_end"]
+            if window.image_start is None and window.prefix is None:
+                raise SettingsError("image_start: this model needs a start image or a clip to continue.")
+        elif not tokens and (window.image_start is not None or window.prefix is not None):
+            raise SettingsError("image_start: this model starts from text alone; it takes no image and no clip.")
+        if fixed_pixels and tokens != "all":
+            raise SettingsError(f"{fixed_pixels[0]}: not available for this model.")
+        if window.prefix is not None and len(window.prefix) > 1 and tokens != "all":
+            raise SettingsError("sliding_window_overlap: this model continues from 1 frame, no more.")
+        if window.source is not None and window.mask is None and self._takes_images:
+            raise SettingsError("denoising_strength: this model starts from noise; it takes no source clip.")
+
+    @property
+    def _transformer(self) -> Any:
+        return self.pipe.transformer if self.pipe.transformer is not None else self.pipe.transformer_2
+
+    @property
+    def _takes_images(self) -> bool:
+        return isinstance(self.pipe, WanImageToVideoPipeline)
+
+    def _encode_prompts(self, window: WindowRequest) -> Embeds:
+        batch = window.batch_size
+        prompt = self._text.encode(window.prompt).repeat(batch, 1, 1)
+        if window.guidance_scale <= 1:
+            return prompt, None
+        return prompt, self._text.encode(window.negative_prompt).repeat(batch, 1, 1)
+
+    def _denoise(self, window: WindowRequest, embeds: Embeds, on_step: Callable[[Step], None]) -> torch.Tensor:
+        pipe = self.pipe
+        pipe.scheduler = make_scheduler(self._scheduler, window.sample_solver, window.flow_shift)
+        self._set_boundary(window)
+        noise = self._noise(window)
+        report = _Reporter(pipe, window.num_inference_steps, noise, on_step)
+        has_start = window.source is not None and window.denoising_strength < 1
+        if not self._takes_images and (has_start or fixes_something(window)):
+            return self._with_known_parts(window, embeds, noise, report)
+        report.start(0)
+        arguments = self._arguments(window, embeds, noise, report)
+        if self._takes_images:
+            arguments |= _pictures(window)
+        return pipe(**arguments).frames
+
+    def _set_boundary(self, window: WindowRequest) -> None:
+        if self._boundary_ratio is not None:
+            threshold = float(window.settings.get("switch_threshold") or 0) / 1000
+            self.pipe.register_to_config(boundary_ratio=threshold or self._boundary_ratio)
+
+    def _guidance_2(self, window: WindowRequest) -> float | None:
+        if self._boundary_ratio is None:
+            return None
+        two_phases = int(window.settings.get("guidance_phases") or 1) >= 2
+        return float(window.settings.get("guidance2_scale") or 1) if two_phases else window.guidance_scale
+
+    def _noise(self, window: WindowRequest) -> torch.Tensor:
+        frames = self.codec.latent_frames(window.num_frames + self.codec.time_scale - 1)
+        side = self.codec.space_scale
+        shape = (1, self.pipe.vae.config.z_dim, frames, window.height // side, window.width // side)
+        generators = [torch.Generator("cpu").manual_seed(window.seed + i) for i in range(window.batch_size)]
+        device = self.pipe._execution_device
+        return torch.cat([randn_tensor(shape, generator=g, device=device, dtype=torch.float32) for g in generators])
+
+    def _arguments(
+        self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter
+    ) -> dict[str, Any]:
+        return {
+            "prompt_embeds": embeds[0],
+            "negative_prompt_embeds": embeds[1],
+            "latents": noise,
+            "width": window.width,
+            "height": window.height,
+            "num_frames": (noise.shape[2] - 1) * self.codec.time_scale + 1,
+            "num_inference_steps": window.num_inference_steps,
+            "guidance_scale": window.guidance_scale,
+            "guidance_scale_2": self._guidance_2(window),
+            "callback_on_step_end": report.diffusers_callback,
+            "output_type": "latent",
+        }
+
+    def _with_known_parts(
+        self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter
+    ) -> torch.Tensor:
+        scheduler, steps = self.pipe.scheduler, window.num_inference_steps
+        scheduler.set_timesteps(steps, device=noise.device)
+        known, first_step, latents = None, 0, noise
+        if fixes_something(window):
+            known = known_tokens(window, self.codec, self._transformer.config.patch_size, noise[:1])
+        if window.source is not None and window.denoising_strength < 1:
+            first_step = steps - round(steps * max(window.denoising_strength, 0.0))
+            sigma = float(scheduler.sigmas[first_step])
+            latents = (1 - sigma) * self.codec.encode(source_clip(window)).to(noise) + sigma * noise
+        ratio = self.pipe.config.boundary_ratio
+        plan = DenoisePlan(
+            latents=latents,
+            prompt_embeds=embeds[0],
+            negative_prompt_embeds=embeds[1],
+            guidance_scale=window.guidance_scale,
+            guidance_scale_2=self._guidance_2(window) or window.guidance_scale,
+            boundary=None if ratio is None else ratio * scheduler.config.num_train_timesteps,
+            known=known,
+            first_step=first_step,
+        )
+        report.start(first_step)
+        return denoise(self.pipe, plan, report)
+
+
+def _pictures(window: WindowRequest) -> dict[str, Image.Image]:
+    first = window.prefix[-1] if window.prefix is not None else window.image_start
+    pictures = {"image": Image.fromarray(first)}
+    if window.image_end is not None:
+        pictures["last_image"] = Image.fromarray(window.image_end)
+    return pictures
+
+
+class _Reporter:
+    """Turns the ends of steps into `Step("Denoising", ...)`, with an estimate of the finished latents."""
+
+    def __init__(self, pipe: Any, steps: int, latents: torch.Tensor, on_step: Callable[[Step], None]) -> None:
+        self.pipe, self.steps, self.latents, self.on_step = pipe, steps, latents, on_step
+        self.first = 0
+
+    def start(self, first: int) -> None:
+        """The run begins with step `first` of the schedule."""
+        self.first = first
+        self.on_step(Step("Denoising", 0, self.steps - first))
+
+    def __call__(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
+        clean = clean_estimate(self.pipe.scheduler, index, before[:1], after[:1])
+        self.on_step(Step("Denoising", index + 1 - self.first, self.steps - self.first, clean[0]))
+
+    def diffusers_callback(self, pipe: Any, index: int, t: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """The same as `callback_on_step_end`."""
+        self(index, self.latents, values["latents"])
+        self.latents = values["latents"]
+        return values

@@ -1,0 +1,47 @@
+"""Ends a run soon after the user asked for it, and leaves the model as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from shared.core.errors import Cancelled
+
+
+@contextmanager
+def cancellable(pipe: Any, is_cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Within it, every pass through a network of `pipe` (a transformer pass, one latent frame of the VAE, an encoder)
+    first looks whether the run is cancelled, and raises Cancelled if so. On leaving, state that caches keep between
+    steps is dropped, so that the next run equals a fresh one.
+    """
+
+    def check(*_: Any) -> None:
+        if is_cancelled():
+            raise Cancelled()
+
+    handles = [module.register_forward_pre_hook(check) for module in _networks(pipe)]
+    try:
+        check()
+        yield
+        check()
+    finally:
+        for handle in handles:
+            handle.remove()
+        forget_run(pipe)
+
+
+def forget_run(pipe: Any) -> None:
+    """Drop what the networks remember of a run."""
+    for transformer in (pipe.transformer, getattr(pipe, "transformer_2", None)):
+        if transformer is not None and transformer.is_cache_enabled:
+            transformer._reset_stateful_cache()
+    pipe.vae.clear_cache()
+
+
+def _networks(pipe: Any) -> list[nn.Module]:
+    names = ("text_encoder", "image_encoder", "transformer", "transformer_2")
+    whole = [getattr(pipe, name, None) for name in names]
+    return [network for network in [*whole, pipe.vae.encoder, pipe.vae.decoder] if isinstance(network, nn.Module)]

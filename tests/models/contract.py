@@ -1,0 +1,140 @@
+"""What every family must keep: a subclass builds a tiny checkpoint, the tests here run it through its handler."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.core.contracts import FamilyHandler, LoadOptions, Pipeline, Step, WindowRequest
+from shared.core.errors import Cancelled, DownloadError
+from shared.core.model_def import ModelDef
+
+STEPS = 3
+
+
+class PipelineContract:
+    """Subclasses give `handler`, and say how to build the checkpoint, what to ask for and what the bare result is."""
+
+    handler: FamilyHandler
+
+    def build(self, root: Path) -> ModelDef:
+        """Write a tiny checkpoint under `root`; its definition."""
+        raise AssertionError("a family says how")
+
+    def request(self) -> WindowRequest:
+        """What the model is asked for, with STEPS steps."""
+        raise AssertionError("a family says what")
+
+    def bare(self, folder: Path, window: WindowRequest) -> np.ndarray:
+        """The same from the bare diffusers pipeline: floats (F,H,W,3) in 0..1."""
+        raise AssertionError("a family says how")
+
+    def unsupported(self) -> dict[str, Any]:
+        """Settings that the model must refuse, by name."""
+        return {}
+
+    @pytest.fixture(scope="class")
+    def model(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelDef:
+        request.cls.root = tmp_path_factory.mktemp("ckpts")
+        return self.build(request.cls.root)
+
+    @pytest.fixture(scope="class")
+    def pipeline(self, model: ModelDef) -> Pipeline:
+        return self.handler.load(model, [str(self.root)], LoadOptions())
+
+    def test_seeded_output_is_that_of_the_bare_pipeline(self, model: ModelDef, pipeline: Pipeline) -> None:
+        window = self.request()
+        frames = run(pipeline, window)
+        expected = self.bare(self.root / str(model.get("folder")), window)
+        assert np.array_equal(frames, np.rint(expected * 255).astype(np.uint8))
+
+    def test_frames_have_the_size_asked_for(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        frames = run(pipeline, window)
+        assert frames.shape == (window.num_frames, window.height, window.width, 3)
+        assert frames.dtype == np.uint8
+
+    def test_another_seed_gives_another_result(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        assert not np.array_equal(run(pipeline, window), run(pipeline, replace(window, seed=window.seed + 1)))
+
+    def test_a_sample_of_a_batch_equals_its_single_run(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        batch = pipeline(replace(window, batch_size=2), lambda step: None, lambda: False).frames
+        assert len(batch) == 2
+        for index, frames in enumerate(batch):
+            single = run(pipeline, replace(window, seed=window.seed + index))
+            assert np.abs(frames.astype(int) - single).max() <= 1
+
+    def test_progress_counts_every_step(self, pipeline: Pipeline) -> None:
+        told: list[Step] = []
+        pipeline(self.request(), told.append, lambda: False)
+        assert [step.phase for step in told] == ["Encoding prompt", *["Denoising"] * (STEPS + 1), "VAE decoding"]
+        assert [(step.index, step.total) for step in told[1:-1]] == [(i, STEPS) for i in range(STEPS + 1)]
+
+    def test_previews_are_small_pictures_of_the_frames(self, pipeline: Pipeline) -> None:
+        told: list[Step] = []
+        pipeline(self.request(), told.append, lambda: False)
+        latents = told[-2].latents
+        strip = pipeline.preview(latents)
+        assert latents.ndim == 4
+        assert strip.mode == "RGB"
+        assert strip.width >= strip.height
+
+    @pytest.mark.parametrize("finished", range(STEPS + 1))
+    def test_cancel_stops_within_one_step(self, pipeline: Pipeline, finished: int) -> None:
+        told: list[Step] = []
+        cancelled = False
+
+        def on_step(step: Step) -> None:
+            nonlocal cancelled
+            told.append(step)
+            cancelled = cancelled or (step.phase == "Denoising" and step.index == finished)
+
+        with pytest.raises(Cancelled):
+            pipeline(self.request(), on_step, lambda: cancelled)
+        assert [step.index for step in told if step.phase == "Denoising"] == list(range(finished + 1))
+
+    @pytest.mark.parametrize("phase", ["Encoding prompt", "VAE decoding"])
+    def test_cancel_stops_beside_the_steps_too(self, pipeline: Pipeline, phase: str) -> None:
+        told: list[str] = []
+
+        def on_step(step: Step) -> None:
+            told.append(step.phase)
+
+        with pytest.raises(Cancelled):
+            pipeline(replace(self.request(), prompt=f"cancelled while {phase}"), on_step, lambda: phase in told)
+        assert told[-1] == phase
+
+    def test_a_run_after_a_cancelled_one_equals_a_fresh_one(self, model: ModelDef, pipeline: Pipeline) -> None:
+        fresh = self.handler.load(model, [str(self.root)], LoadOptions())
+        expected = run(fresh, self.request())
+        told: list[Step] = []
+        with pytest.raises(Cancelled):
+            pipeline(self.request(), told.append, lambda: len(told) >= 3)
+        assert np.array_equal(run(pipeline, self.request()), expected)
+
+    def test_components_are_named(self, pipeline: Pipeline) -> None:
+        assert {"transformer", "vae", "text_encoder"} <= set(pipeline.components())
+
+    def test_what_the_model_cannot_do_is_refused_by_name(self, model: ModelDef) -> None:
+        from shared.core.settings import problems
+
+        params = {param.name: param for param in self.handler.settings(model)}
+        for name, value in self.unsupported().items():
+            settings = {"prompt": "a red ball", name: value}
+            told = [*problems(settings, model, params), *self.handler.problems(settings, model)]
+            assert any(sentence.startswith(f"{name}:") for sentence in told), f"{name} is not refused: {told}"
+
+    def test_missing_files_are_named(self, model: ModelDef, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match=str(tmp_path)):
+            self.handler.load(model, [str(tmp_path)], LoadOptions())
+
+
+def run(pipeline: Pipeline, window: WindowRequest) -> np.ndarray:
+    """The frames of one sample."""
+    return pipeline(window, lambda step: None, lambda: False).frames[0]
