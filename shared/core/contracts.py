@@ -163,9 +163,17 @@ class Executor(Protocol):
     """Where a task runs: this process, one worker process a device, one Ray actor a device."""
 
     device: str
+    is_isolated: bool
+    """The task runs in a process of its own: an end of the program is not its doing."""
+
+    def start(self) -> None:
+        """Prepare in the background what the first task would otherwise wait for."""
 
     def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
-        """Run one task to its end. Never raises for what the task does; raises WorkerDied when its process ended."""
+        """Run one task to its end; whatever goes wrong that a user can answer is in the Finished.
+
+        Raises WorkerDied when the task's process ended, and whatever a bug in the task raises.
+        """
 
     def release(self) -> None:
         """Unload the model and give its memory back."""

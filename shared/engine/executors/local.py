@@ -1,0 +1,45 @@
+"""Runs tasks in this process, on the thread that calls `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.core.contracts import Control
+from shared.core.events import Console, Event, Finished
+from shared.core.task import Task
+from shared.engine.executors.console import ConsoleCapture, StreamName
+from shared.engine.executors.spec import Runner, RunnerSpec
+
+
+class LocalExecutor:
+    """An Executor without a process border: tensors of the `_api` artifacts come back without a copy.
+
+    What the task's thread prints becomes Console events and is not shown on the real console; whoever wants it there
+    writes the events out. Prints of other threads are left alone.
+    """
+
+    is_isolated = False
+
+    def __init__(self, spec: RunnerSpec, device: str = "cpu") -> None:
+        self.device = device
+        self._runner = Runner(spec, device)
+
+    def start(self) -> None:
+        """Nothing to prepare: what a task needs is imported when the first one runs."""
+
+    def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
+        """Run one task to its end. Raises only what a bug in it raises."""
+
+        def tell(stream: StreamName, text: str) -> None:
+            emit(Console(task.id, task.client_id, stream, text))
+
+        with ConsoleCapture(tell, is_terminal=bool(task.api_options.get("console_isatty", True))):
+            return self._runner.run(task, emit, control)
+
+    def release(self) -> None:
+        """Unload the model."""
+        self._runner.release()
+
+    def close(self) -> None:
+        """Unload the model and close the ledger. A task that still runs is not stopped here: abort it first."""
+        self._runner.close()

@@ -1,0 +1,192 @@
+"""Runs tasks in one worker process of a device: a crash there ends a task, not the program."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+from shared.core.contracts import Control
+from shared.core.errors import WorkerDied
+from shared.core.events import Event, Finished, Output
+from shared.core.task import Task
+from shared.engine.executors.media_exchange import make_media_folder, unpack
+from shared.engine.executors.spec import RunnerSpec
+from shared.engine.executors.wire import Broke, Channel, Ended, Run, Setup, Told, Wish
+
+log = logging.getLogger(__name__)
+
+CODE_ROOT = Path(__file__).resolve().parents[3]
+_SECONDS_TO_END = 5.0
+_SIGKILL = 9
+_WINDOWS_NEW_GROUP = 0x200
+
+
+class WorkerError(Exception):
+    """A bug met in the worker process; `traceback` is the one from there."""
+
+    def __init__(self, line: str, traceback: str) -> None:
+        super().__init__(line)
+        self.add_note(f"In the worker process:\n{traceback}")
+
+
+class ProcessExecutor:
+    """An Executor whose tasks run in a child process, started ahead of the first task and again after a death.
+
+    The program's own process never imports torch. `close` may be called from any thread and ends a running task's
+    process at once; `run` and `release` belong to the worker's thread.
+    """
+
+    is_isolated = True
+
+    def __init__(self, spec: RunnerSpec, device: str = "cpu") -> None:
+        self.device = device
+        self._spec = spec
+        self._child: _ChildProcess | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+        # Linux kills a child when the thread that started it ends: this one thread starts them all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix=f"wangp-start-{device}")
+
+    @property
+    def pid(self) -> int | None:
+        """The worker process, while there is one."""
+        child = self._child
+        return child.pid if child is not None and child.is_alive else None
+
+    def start(self) -> None:
+        """Have the process started and warming up; returns at once."""
+        self._living_child()
+
+    def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
+        """Run one task to its end. Raises WorkerDied, or WorkerError for a bug in what the task ran."""
+        child = self._living_child()
+        try:
+            child.channel.send(Run(task))
+            is_running = [True]
+
+            def forward(name: str, value: Any) -> None:
+                if is_running:
+                    child.tell(Wish(task.id, name, value))
+
+            control.listen(forward)
+            try:
+                return _follow(child.channel, emit)
+            finally:
+                is_running.clear()
+        except (EOFError, OSError, pickle.UnpicklingError) as exc:
+            raise WorkerDied(child.describe_death()) from exc
+
+    def release(self) -> None:
+        """End the process: all memory goes back to the system. The next task starts another."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+    def close(self) -> None:
+        """End the process for good."""
+        with self._lock:
+            self._is_closed = True
+            child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+        self._starter.shutdown(wait=False)
+
+    def _living_child(self) -> _ChildProcess:
+        with self._lock:
+            if self._is_closed:
+                raise WorkerDied("The worker process was ended with the program.")
+            if self._child is None or not self._child.is_alive:
+                if self._child is not None:
+                    log.warning("%s It had no task; another one is started.", self._child.describe_death())
+                self._child = self._starter.submit(_ChildProcess, self._spec, self.device).result()
+            return self._child
+
+
+class _ChildProcess:
+    def __init__(self, spec: RunnerSpec, device: str) -> None:
+        self._media_folder = make_media_folder()
+        detached: dict[str, Any] = (
+            {"creationflags": _WINDOWS_NEW_GROUP} if os.name == "nt" else {"start_new_session": True}
+        )
+        # A session of its own: Ctrl-C in the terminal goes to the program, which ends its children in order.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "shared.engine.executors.child"],
+            cwd=CODE_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            **detached,
+        )
+        self.pid = self._process.pid
+        self.channel = Channel(cast(Any, self._process.stdout), cast(Any, self._process.stdin))
+        self.tell(Setup(spec, device, os.getpid(), self._media_folder))
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def tell(self, message: Any) -> None:
+        """Send, unless the process is gone: whoever waits for its answer will notice that."""
+        try:
+            self.channel.send(message)
+        except (OSError, ValueError) as exc:
+            log.debug("the worker process %s is gone: %s", self.pid, exc)
+
+    def end(self) -> None:
+        """Close the pipe, which the process takes as the end; killed when it does not."""
+        self.channel.close()
+        self._wait()
+        shutil.rmtree(self._media_folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.end()
+
+    def describe_death(self) -> str:
+        """How the process ended, as a sentence for the user."""
+        self.end()
+        code = self._process.returncode
+        if code == -_SIGKILL:
+            return "The worker process was killed (SIGKILL), most likely because the machine ran out of memory."
+        if code < 0:
+            return f"The worker process crashed ({_signal_name(-code)})."
+        return f"The worker process ended unexpectedly (exit code {code})."
+
+    def _wait(self) -> None:
+        try:
+            self._process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _follow(channel: Channel, emit: Callable[[Event], None]) -> Finished:
+    """Hand on the events of the running task until it ends."""
+    while True:
+        match channel.receive():
+            case Told(event=Output(artifact=dict() as artifact) as output):
+                emit(dataclasses.replace(output, artifact=unpack(artifact)))
+            case Told(event=event):
+                emit(event)
+            case Ended(finished=finished):
+                return finished
+            case Broke(line=line, traceback=traceback):
+                raise WorkerError(line, traceback)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
