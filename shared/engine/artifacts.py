@@ -49,6 +49,17 @@ def build_api_output_artifact_payload(
     }
 
 
+def as_tensors(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with its video as a torch tensor where it crossed a process border as a numpy array; no copy."""
+    import numpy as np
+
+    if not isinstance(payload.get("video_tensor_uint8"), np.ndarray):
+        return payload
+    import torch
+
+    return {**payload, "video_tensor_uint8": torch.from_numpy(payload["video_tensor_uint8"])}
+
+
 def store_api_output_artifact(gen: dict[str, Any], client_id: str, *media: Any, **options: Any) -> bool:
     """Keep a payload under its caller's id; `media` and `options` as in `build_api_output_artifact_payload`.
 

@@ -1,0 +1,221 @@
+"""The program's one runtime: configuration, models, queue and worker, for every session and page of the process."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import logging
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from shared.core.config import Config
+from shared.core.flags import parse_flags, unserved_flags
+from shared.core.state import AppState
+from shared.core.task import Task
+from shared.core.version import VERSION
+from shared.engine.history import HistoryStore
+from shared.engine.queue import TaskQueue
+from shared.engine.queue_file import load_queue, save_queue
+from shared.engine.registry import Registry
+from shared.engine.worker import Worker
+from shared.session.checks import task_problems
+from shared.session.sources import task_from_settings
+
+if TYPE_CHECKING:
+    from shared.core.contracts import Executor
+    from shared.session.session import WanGPSession
+
+_log = logging.getLogger(__name__)
+
+PROGRAM_ROOT = Path(__file__).resolve().parents[2]
+CONFIG_NAME = "wgp_config.json"
+ExecutorKind = Literal["local", "process"]
+
+
+class Runtime:
+    """Everything that sessions and pages share.
+
+    There is one at a time in a process. A plain Python program has one that runs tasks in the program itself, with a
+    private queue folder; the served page has one with a worker process and the queue of the configuration's folder.
+    """
+
+    _guard: ClassVar[threading.RLock] = threading.RLock()
+    _current: ClassVar[Runtime | None] = None
+
+    def __init__(self, root: Path, config_dir: Path, cli_args: Sequence[str], kind: ExecutorKind) -> None:
+        self.root, self.config_dir, self.kind = root, config_dir, kind
+        self.cli_args = tuple(cli_args)
+        self.args, unknown = parse_flags(self.cli_args)
+        self.notices = [f"{flag} is not known and has no effect." for flag in unknown if flag.startswith("-")]
+        self.notices += [f"{flag} has no effect in this version." for flag in unserved_flags(self.args)]
+        config_dir.mkdir(parents=True, exist_ok=True)
+        self.config = Config.load(config_dir)
+        self.registry = Registry(root, self.config)
+        self._private_folder = None if self.is_server else Path(tempfile.mkdtemp(prefix="wangp-queue-"))
+        self.queue = TaskQueue(self._private_folder or config_dir)
+        self.notices += self.queue.notices
+        self.history = HistoryStore(self.queue.folder)
+        self.executor: Executor = self._make_executor()
+        self.worker = Worker(self.queue, self.executor)
+        self._page_states: dict[int, dict[str, Any]] = {}
+        self._has_banner = False
+        self._is_closed = False
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path | None = None,
+        config_dir: str | Path | None = None,
+        cli_args: Sequence[str] = (),
+        executor: ExecutorKind = "local",
+    ) -> Runtime:
+        """The process's runtime, started when there is none yet.
+
+        `root` (default: this program's folder) holds defaults/, finetunes/ and ckpts/; `config_dir` (default: `root`)
+        the configuration and, with the `process` executor, the queue. Raises RuntimeError when the process has a
+        runtime with another root, configuration or flags, QueueError when another program serves the same folder.
+        """
+        folder = Path(root or PROGRAM_ROOT).expanduser().resolve()
+        settings = Path(config_dir).expanduser().resolve() if config_dir else folder
+        with cls._guard:
+            cls.check(folder, settings, cli_args)
+            if cls._current is None:
+                _check_root(folder)
+                runtime = cls(folder, settings, tuple(str(argument) for argument in cli_args), executor)
+                runtime._start()
+                cls._current = runtime
+            return cls._current
+
+    @classmethod
+    def current(cls) -> Runtime | None:
+        """The process's runtime, if there is one."""
+        return cls._current
+
+    @classmethod
+    def check(cls, root: Path, config_dir: Path, cli_args: Sequence[str]) -> None:
+        """Raise RuntimeError when the process already has a runtime and it is another one."""
+        runtime = cls._current
+        if runtime is None:
+            return
+        given = (root, config_dir, tuple(str(argument) for argument in cli_args))
+        have = (runtime.root, runtime.config_dir, runtime.cli_args)
+        names = ("root", "configuration folder", "cli_args")
+        for name, old, new in zip(names, have, given, strict=True):
+            if old != new:
+                raise RuntimeError(
+                    f"WanGP already runs in this process with another {name}: {old}, not {new}. "
+                    "Use the same one, or start another process."
+                )
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this is the runtime of the served page."""
+        return self.kind == "process"
+
+    def session(self, callbacks: Any = None, state: dict[str, Any] | None = None) -> WanGPSession:
+        """A session on this runtime; with a page's `state` its jobs appear in that page's queue."""
+        from shared.session.session import WanGPSession
+
+        return WanGPSession(
+            root=self.root,
+            config_path=self.config_dir / CONFIG_NAME,
+            callbacks=callbacks,
+            cli_args=self.cli_args,
+            console_output=not self.is_server,
+            webui_state=state,
+        )
+
+    def attach_state(self, state: dict[str, Any]) -> None:
+        """Keep a page's state dict up to date with the queue from now on."""
+        if id(state) not in self._page_states:
+            self._page_states[id(state)] = state
+            self.queue.attach(AppState(state).gen)
+
+    def detach_state(self, state: dict[str, Any]) -> None:
+        """The page is gone."""
+        if self._page_states.pop(id(state), None) is not None:
+            self.queue.detach(AppState(state).gen)
+
+    def problems(self, settings: Mapping[str, Any]) -> list[str]:
+        """Everything that keeps a settings dict from being run, as sentences."""
+        return task_problems(settings, self.registry)
+
+    def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
+        """Queue one settings dict; it is on disk when this returns."""
+        return self.queue.put([task_from_settings(settings, self.registry, client_id=client_id)])[0]
+
+    def load_queue(self, path: str | Path) -> list[Task]:
+        """The tasks of a saved queue (.zip) or a settings file (.json), not yet queued. Raises SettingsError."""
+        return load_queue(path, self.queue.folder / "queue_media")
+
+    def save_queue(self, path: str | Path) -> None:
+        """Write the waiting and running tasks with their media to a .zip."""
+        save_queue([task for task in self.queue.tasks() if task.status in ("running", "waiting")], path)
+
+    def show_banner(self) -> None:
+        """Tell once, on the console, which product does the work."""
+        if not self._has_banner and sys.stdout is not None:
+            self._has_banner = True
+            sys.stdout.write(f"Powered by WanGP v{VERSION}\n")
+            sys.stdout.flush()
+
+    def release_model(self) -> None:
+        """Unload the model; the next task loads it again."""
+        self.executor.release()
+
+    def close(self) -> None:
+        """End the worker, its process and the queue; another runtime can be opened afterwards."""
+        with Runtime._guard:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            if Runtime._current is self:
+                Runtime._current = None
+        atexit.unregister(self.close)
+        self.worker.stop()
+        self.executor.close()
+        self.queue.close()
+        if self._private_folder is not None:
+            shutil.rmtree(self._private_folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        atexit.register(self.close)
+        self.worker.start()
+        for notice in self.notices:
+            _log.warning("%s", notice)
+
+    def _make_executor(self) -> Executor:
+        from shared.engine.executors.spec import RunnerSpec
+
+        spec = RunnerSpec(
+            root=str(self.root),
+            config_dir=str(self.config_dir),
+            database=str(self.queue.database_path) if self.is_server else None,
+            overrides=_overrides(self.args),
+        )
+        device = self.args.gpu or "auto"
+        if self.is_server:
+            from shared.engine.executors.process import ProcessExecutor
+
+            executor = ProcessExecutor(spec, device=device)
+            executor.start()
+            return executor
+        from shared.engine.executors.local import LocalExecutor
+
+        return LocalExecutor(spec, device=device)
+
+
+def _check_root(root: Path) -> None:
+    if not (root / "defaults").is_dir():
+        raise RuntimeError(f"root: {root} is not a WanGP folder (it has no folder `defaults`).")
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """The configuration values that flags replace for this run."""
+    given = {"profile": args.profile, "attention_mode": args.attention, "loras_root": args.loras}
+    return {key: value for key, value in given.items() if value not in ("", -1.0)}

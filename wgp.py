@@ -1,0 +1,59 @@
+"""WanGP's entry: `python wgp.py` serves the page, or with --prompt, --process or --list-models works without it.
+
+Imported as a module it offers `generate_video`, `generate_media` and `generate_preview`; nothing heavy is loaded
+before one of them is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Plugins import `wgp` while this file runs as __main__: they must find this very module, not a second copy.
+sys.modules.setdefault("wgp", sys.modules[__name__])
+
+ROOT = Path(__file__).resolve().parent
+_GENERATION = ("generate_video", "generate_media", "generate_preview")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _GENERATION:
+        return getattr(importlib.import_module("shared.api"), name)
+    raise AttributeError(f"module 'wgp' has no attribute {name!r}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the flags ask for; returns the exit code."""
+    from shared.cli import is_headless, read_flags, run_headless, tell_error
+    from shared.core.errors import WanGPError
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        flags = read_flags(given)
+        if is_headless(flags):
+            return run_headless(flags, given, ROOT)
+        return _serve(flags, given)
+    except (WanGPError, RuntimeError) as error:
+        tell_error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _serve(flags: Any, given: Sequence[str]) -> int:
+    """Serve the page until Ctrl-C."""
+    from shared.api import Runtime
+    from shared.ui.app import serve
+
+    runtime = Runtime.open(ROOT, flags.config or None, given, executor="process")
+    try:
+        return serve(runtime, flags) or 0
+    finally:
+        runtime.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
