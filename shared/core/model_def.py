@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.core.errors import ModelNotFound
-from shared.core.settings import SETTINGS_VERSION, baseline, canonical
 from shared.core.units import FrameRule
+from shared.core.vocabulary import SETTINGS_VERSION, baseline, canonical
 
 MAX_INHERITANCE = 10
 
@@ -174,9 +174,15 @@ def _defaults(source: Mapping[str, Any], merged: Mapping[str, Any], architecture
     is_720 = "720" in architecture
     settings = baseline()
     settings["settings_version"] = SETTINGS_VERSION
-    settings["flow_shift"] = 7.0 if needs_image and not is_720 else 5.0
+    if merged.get("flow_shift"):
+        settings["flow_shift"] = 7.0 if needs_image and not is_720 else 5.0
+    if merged.get("image_outputs"):
+        settings["image_mode"] = 1
     if is_720:
         settings["resolution"] = "1280x720"
+    windows = merged.get("sliding_window_defaults") or {}
+    for kind, name in (("window", "sliding_window_size"), ("overlap", "sliding_window_overlap")):
+        settings[name] = windows.get(f"{kind}_default", settings[name])
     settings.update(canonical(merged.get("default_settings") or {}))
     own = {key: value for key, value in source.items() if key != "model"}
     settings.update(canonical(own))

@@ -85,8 +85,6 @@ class Param:
 
     def with_changes(self, **changes: Any) -> Param:
         """A copy for one model: other bounds, choices, default ..."""
-        if "default" in changes and "neutral" not in changes and self.neutral == self.default:
-            changes["neutral"] = self.neutral
         return replace(self, **changes)
 
     @property
@@ -102,6 +100,8 @@ class Param:
         """Whether `value` asks for nothing."""
         if value is None or (isinstance(value, (str, list, tuple, dict)) and len(value) == 0):
             return True
+        if self.is_media:
+            return False
         value = self.normalize(value)
         return _same(value, self.neutral) or _same(value, self.default)
 

@@ -54,10 +54,11 @@ class WindowCommands:
 
 @dataclass(frozen=True)
 class PromptUnit:
-    """The text of one clip or one window, without its commands."""
+    """The text of one clip or one window without its commands, and as it was written."""
 
     text: str
     commands: WindowCommands = WindowCommands()
+    source: str = ""
 
 
 def split_prompt(text: str, mode: str = "PG", extra_commands: Collection[str] = ()) -> list[PromptUnit]:
@@ -100,7 +101,7 @@ def parse_unit(text: str, extra_commands: Collection[str] = ()) -> PromptUnit:
             name, _, value = item.strip().removeprefix("/").partition("=")
             commands[name.strip()] = value.strip()
     bare = re.sub(r"[ \t]{2,}", " ", _COMMAND_BLOCK.sub(" ", text)) if commands else text
-    return PromptUnit(bare.strip(), _commands(commands, extra_commands))
+    return PromptUnit(bare.strip(), _commands(commands, extra_commands), text.strip())
 
 
 def _commands(given: dict[str, str], extra_commands: Collection[str]) -> WindowCommands:

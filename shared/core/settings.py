@@ -1,39 +1,34 @@
-"""The settings of a task: their declarations, their defaults, and what is wrong with them."""
+"""The settings of a task: read by name, completed, and what is wrong with them."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from shared.core.declarations import all_params
 from shared.core.dictview import DictView
 from shared.core.params import Param, shown
 from shared.core.settings_rules import rule_problems
+from shared.core.settings_upgrade import upgrade
+from shared.core.vocabulary import (
+    BASELINE,
+    DECLARATIONS,
+    FILE_KEYS,
+    MEDIA_KEYS,
+    OLD_KEYS,
+    OUTPUT_KEYS,
+    SETTINGS_VERSION,
+    baseline,
+    canonical,
+)
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
-SETTINGS_VERSION = 2.74
-
-DECLARATIONS: Mapping[str, Param] = MappingProxyType(all_params())
-BASELINE: Mapping[str, Any] = MappingProxyType({name: param.default for name, param in DECLARATIONS.items()})
-MEDIA_KEYS: tuple[str, ...] = tuple(name for name, param in DECLARATIONS.items() if param.is_media)
-
-FILE_KEYS = frozenset({
-    "type", "settings_version", "model_type", "base_model_type", "model_filename", "settings_note", "help",
-    "lset_name", "priority", "state", "plugin_data", "_api", "version",
-})  # fmt: skip
-OUTPUT_KEYS = frozenset({
-    "video_quality", "image_quality", "hdr", "hdr_video_crf", "modules", "transformer_loras_filenames",
-    "transformer_loras_multipliers", "window_no", "generation_time", "creation_date", "creation_timestamp",
-})  # fmt: skip
-
-_ALIASES: Mapping[str, str] = MappingProxyType(
-    {alias: param.name for param in DECLARATIONS.values() for alias in param.aliases}
-)
-_OLD_KEYS = frozenset(_ALIASES) | {"MMAudio_setting", "tea_cache_setting"}
+__all__ = [
+    "BASELINE", "DECLARATIONS", "FILE_KEYS", "MEDIA_KEYS", "OUTPUT_KEYS", "SETTINGS_VERSION", "Settings", "baseline",
+    "canonical", "complete", "ignored", "problems", "unknown_keys", "upgrade",
+]  # fmt: skip
 
 
 class Settings(DictView):
@@ -59,21 +54,6 @@ class Settings(DictView):
                 self.data[name] = value
             else:
                 raise AttributeError(f"no setting is called {name}")
-
-
-def baseline() -> dict[str, Any]:
-    """A fresh dict of every setting with its default."""
-    return {name: param.fresh_default() for name, param in DECLARATIONS.items()}
-
-
-def canonical(settings: Mapping[str, Any], params: Mapping[str, Param] = DECLARATIONS) -> dict[str, Any]:
-    """The settings under today's names and in today's forms; unknown keys and wrong values are kept as they are."""
-    renamed = _without_old_keys(settings)
-    result: dict[str, Any] = {}
-    for name, value in renamed.items():
-        param = params.get(name) or DECLARATIONS.get(name)
-        result[name] = value if param is None or value is None else param.normalize(value)
-    return result
 
 
 def complete(settings: Mapping[str, Any], model: ModelDef) -> dict[str, Any]:
@@ -111,7 +91,7 @@ def ignored(settings: Mapping[str, Any], params: Mapping[str, Param]) -> list[st
 
 def unknown_keys(settings: Mapping[str, Any], params: Mapping[str, Param] | None = None) -> list[str]:
     """The keys that are no setting of any version; they are kept, and should be told."""
-    known = DECLARATIONS.keys() | (params or {}).keys() | FILE_KEYS | OUTPUT_KEYS | _OLD_KEYS
+    known = DECLARATIONS.keys() | (params or {}).keys() | FILE_KEYS | OUTPUT_KEYS | OLD_KEYS
     return [name for name in settings if name not in known]
 
 
@@ -140,16 +120,3 @@ def _unsupported(settings: Mapping[str, Any], params: Mapping[str, Param]) -> It
             continue
         if not param.is_neutral(value):
             yield name, param
-
-
-def _without_old_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
-    result = {name: value for name, value in settings.items() if name not in _OLD_KEYS}
-    for alias, name in _ALIASES.items():
-        if settings.get(alias) is not None and result.get(name) is None:
-            result[name] = settings[alias]
-    speed_up = settings.get("tea_cache_setting")
-    if speed_up and not result.get("skip_steps_cache_type"):
-        result["skip_steps_cache_type"], result["skip_steps_multiplier"] = "tea", speed_up
-    if settings.get("MMAudio_setting") and not result.get("postprocess_audio"):
-        result["postprocess_audio"] = "mmaudio"
-    return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared.core.conditions import has_letter, is_set
 from shared.core.declarations.rules import (
     CONTINUES_CLIP,
@@ -14,11 +16,19 @@ from shared.core.params import Param
 
 _ALLOWED = "image_prompt_types_allowed"
 
+
+def start_letters(value: Any) -> Any:
+    """The letters for the numbers of the earliest versions: 0 is S, all others SE."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "S" if value == 0 else "SE"
+    return value
+
+
 PARAMS: tuple[Param, ...] = (
     Param(
         "image_prompt_type", "letters", "", "Starts from",
         "What the clip is built on: nothing but the prompt, a start image, an end image, a clip to go on with.",
-        "media", pattern=r"[SEVLTGI]*",
+        "media", pattern=r"[SEVLTGI]*", older=start_letters,
         choices=(
             ("Start image", "S"), ("End image", "E"), ("Continue a clip", "V"), ("Continue the last result", "L"),
         ),

@@ -6,9 +6,8 @@ from shared.core.conditions import equals, has_letter, is_set
 
 MAKES_PICTURES_OR_CLIPS = ~is_set("audio_only")
 MAKES_CLIPS = ~is_set("audio_only") & ~is_set("image_outputs")
-TAKES_CONTROL = (
-    is_set("guide_preprocessing") | is_set("guide_custom_choices") | is_set("inpaint_support") | is_set("video_to_video")
-)
+REPAINTS = is_set("inpaint_support") | is_set("video_to_video")
+TAKES_CONTROL = is_set("guide_preprocessing") | is_set("guide_custom_choices") | REPAINTS
 TAKES_MASK = is_set("mask_preprocessing") | is_set("inpaint_support")
 TAKES_REFERENCES = is_set("image_ref_choices")
 TAKES_SOUND = is_set("any_audio_prompt") | is_set("audio_prompt_type_sources")
