@@ -1,0 +1,1 @@
+"""The page: a Gradio form beside panels that the browser draws from the queue's events."""

@@ -1,0 +1,157 @@
+// What the browser does for the form: keeps its values, shows what applies, and carries keys and dropped files.
+(() => {
+  "use strict";
+  const wangp = window.wangp;
+  const { say } = wangp;
+  const KEEP = "wangp-form", LAST = "wangp-last-form";
+  let values = {}, keepTimer = 0, ready = false;
+
+  // Gradio calls this at load: what this window held, else what any window of this browser held last.
+  wangp.remembered = () => {
+    const kept = sessionStorage.getItem(KEEP) ?? localStorage.getItem(LAST) ?? "";
+    return [JSON.stringify({ token: wangp.token, form: kept ? JSON.parse(kept) : null })];
+  };
+
+  // Gradio calls this at every change of the form, with the values in the order of wangp.settings.
+  wangp.keep = (model, extra, ...given) => {
+    values = Object.fromEntries(wangp.settings.map((name, index) => [name, given[index]]));
+    apply();
+    clearTimeout(keepTimer);
+    if (ready) keepTimer = setTimeout(() => {
+      const text = JSON.stringify({ model, extra, values });
+      try {
+        sessionStorage.setItem(KEEP, text);
+        localStorage.setItem(LAST, text);
+      } catch (error) { console.warn("The form could not be kept", error); }
+    }, 150);
+  };
+
+  // The facts of the chosen model arrive here, at load and whenever the model changes.
+  wangp.setModel = (facts) => {
+    wangp.model = typeof facts === "string" ? JSON.parse(facts) : facts;
+    ready = true;
+    apply();
+  };
+
+  wangp.saveExported = (text) => {
+    if (!text) return;
+    const { name, settings } = JSON.parse(text);
+    wangp.save(name, JSON.stringify(settings, null, 2));
+  };
+
+  // What has to be changed before a task can start, beside the buttons.
+  wangp.showProblems = (text) => {
+    const problems = text ? JSON.parse(text) : [];
+    let box = document.getElementById("problems");
+    if (!box) {
+      box = wangp.el("div", { id: "problems", class: "wg-problems", role: "alert" });
+      document.getElementById("wangp-buttons")?.after(box);
+    }
+    box.hidden = !problems.length;
+    box.replaceChildren(...(problems.length
+      ? [wangp.el("strong", {}, say("check")), wangp.el("ul", {}, ...problems.map((problem) => wangp.el("li", {}, problem)))] : []));
+    if (problems.length) box.scrollIntoView({ behavior: "smooth", block: "nearest" });
+    for (const name of wangp.settings) document.getElementById(name)?.classList.remove("wg-wrong");
+    for (const problem of problems) document.getElementById(problem.split(":")[0])?.classList.add("wg-wrong");
+  };
+
+  const asks = {
+    set: (found) => Boolean(Array.isArray(found) ? found.length : found),
+    equals: (found, value) => found === value,
+    at_least: (found, value) => typeof found === "number" && found >= value,
+    has_letter: (found, value) => [...(value ?? "")].some((letter) => (found ?? "").includes(letter)),
+  };
+  function holds(rule) {
+    if (!rule) return true;
+    const [relation, ...rest] = rule;
+    if (relation === "and") return rest.every(holds);
+    if (relation === "or") return rest.some(holds);
+    if (relation === "not") return !holds(rest[0]);
+    const [key, value, fallback] = rest;
+    return asks[relation](flag(key) ?? fallback, value);
+  }
+  // The letters of image_prompt_type follow from the media given, as when the task is sent.
+  function flag(key) {
+    if (key !== "image_prompt_type") return values[key] ?? undefined;
+    return (values.image_start ? "S" : "") + (values.image_end ? "E" : "") + (values.video_source ? "V" : "");
+  }
+
+  function apply() {
+    if (!wangp.model) return;
+    for (const [name, rule] of Object.entries(wangp.model.rules)) {
+      document.getElementById(name)?.classList.toggle("wg-off", !holds(rule));
+    }
+    for (const group of document.querySelectorAll(".wg-group")) {
+      const members = [...group.querySelectorAll(".wg-setting")];
+      if (!members.length) continue;
+      group.classList.toggle("wg-off", members.every((member) => member.classList.contains("wg-off")));
+      const changed = members.filter((member) => isChanged(member.id)).length;
+      const label = group.querySelector(".label-wrap > span:first-child");
+      if (label) label.dataset.changed = changed ? say("changed", { count: changed }) : "";
+    }
+    showSeconds();
+  }
+
+  function isChanged(name) {
+    if (!(name in wangp.model.defaults) || !(name in values)) return false;
+    const [value, usual] = [values[name], wangp.model.defaults[name]];
+    if (document.getElementById(name)?.classList.contains("wg-off")) return false;
+    return JSON.stringify(value ?? "") !== JSON.stringify(usual ?? "") && String(value ?? "") !== String(usual ?? "");
+  }
+
+  function showSeconds() {
+    const box = document.getElementById("video_length");
+    if (!box || !wangp.model.fps) return;
+    let place = box.querySelector(".wg-seconds");
+    if (!place) {
+      place = wangp.el("span", { class: "wg-seconds", "aria-live": "polite" });
+      (box.querySelector("[data-testid='block-info']") ?? box).append(place);
+    }
+    const fps = Number(values.force_fps) || wangp.model.fps;
+    const seconds = Math.round((Number(values.video_length) / fps) * 10) / 10;
+    place.textContent = Number.isFinite(seconds) ? say("seconds", { seconds, fps }) : "";
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const button = document.getElementById("generate");
+    if (!button) return;
+    event.preventDefault();
+    event.stopPropagation();
+    // The prompt reaches Gradio's store with its input event, one tick later at most.
+    setTimeout(() => button.click(), 30);
+  }, true);
+
+  // A file dropped anywhere but on a field of its own gives its settings back.
+  let overlay = null, depth = 0;
+  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const ownField = (target) => target?.closest?.(".wg-media, .upload-container, [data-testid='image'], #import_settings");
+  addEventListener("dragenter", (event) => {
+    if (!hasFiles(event)) return;
+    depth += 1;
+    overlay ??= wangp.el("div", { class: "wg-drop" }, wangp.el("p", {}, say("drop_here")));
+    if (depth === 1) document.body.append(overlay);
+  });
+  addEventListener("dragleave", (event) => { if (hasFiles(event) && --depth <= 0) endDrag(); });
+  addEventListener("dragover", (event) => { if (hasFiles(event) && !ownField(event.target)) event.preventDefault(); });
+  addEventListener("drop", (event) => {
+    endDrag();
+    if (!hasFiles(event) || ownField(event.target)) return;
+    event.preventDefault();
+    wangp.importFile(event.dataTransfer.files[0]);
+  }, false);
+  function endDrag() { depth = 0; overlay?.remove(); }
+
+  wangp.chooseFile = () => document.querySelector("#import_settings input[type=file], input#import_settings")?.click()
+    ?? document.getElementById("import_settings")?.click();
+  wangp.importFile = async (file) => {
+    const answer = await wangp.upload(file);
+    wangp.ask("stage", "import_file", { path: answer.path, name: file.name, token: wangp.token });
+  };
+
+  wangp.panel("bar", (element) => {
+    element.replaceChildren(wangp.button("theme", say("theme"), () => {
+      wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
+    }, { bare: true }));
+  });
+})();

@@ -1,0 +1,156 @@
+// The stage: the running task with its live view, or the chosen result. Its size never depends on what it shows.
+(() => {
+  "use strict";
+  const wangp = window.wangp;
+  const { el, say, button } = wangp;
+  let view, line, info, shown = null, progress = null, paused = false, lost = false, live = true, ticker = 0, asked = null;
+  let told = 0;
+
+  wangp.panel("stage", (element) => {
+    view = el("div", { class: "wg-view", role: "region", "aria-label": say("stage") });
+    line = {
+      bar: el("div", { class: "wg-bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, el("i")),
+      phase: el("span", { class: "wg-phase", role: "status", "aria-live": "polite" }, say("connecting")),
+      time: el("span", { class: "wg-time" }),
+      abort: button("stop", say("abort"), () => wangp.command("abort", { id: progress?.task_id }), { hint: say("abort_hint"), kind: "abort" }),
+      live: button("play", say("live"), () => { live = true; draw(); }, { hint: say("back_to_live"), kind: "accent" }),
+    };
+    line.abort.id = "abort";
+    info = el("div", { class: "wg-info" });
+    element.replaceChildren(view, line.bar,
+      el("div", { class: "wg-line" }, line.phase, line.time, line.live, line.abort), info);
+    draw();
+  });
+
+  wangp.on("connection", (message) => { lost = message.lost; drawLine(); });
+  wangp.on("queue", (message) => { paused = message.paused; drawLine(); });
+  wangp.on("progress", (message) => {
+    const before = progress?.task_id;
+    progress = message.running[0] ?? null;
+    told = performance.now();
+    if (progress && progress.task_id !== before) live = true;
+    if ((progress?.task_id ?? null) !== (before ?? null)) draw();
+    else { drawLine(); showPreview(); }
+  });
+  setInterval(() => progress && drawLine(), 1000);
+
+  // A result chosen in the gallery is shown also while a task runs; the live view is one click away.
+  wangp.show = (result, chosen = true) => {
+    shown = result;
+    if (chosen) live = false;
+    draw();
+    if (chosen && matchMedia("(max-width: 900px)").matches) view?.scrollIntoView({ behavior: "smooth", block: "start" });
+  };
+  wangp.shown = () => shown;
+
+  function draw() {
+    if (!view) return;
+    clearInterval(ticker);
+    if (progress && live) drawLive();
+    else if (shown) view.replaceChildren(player(shown));
+    else view.replaceChildren(el("div", { class: "wg-nothing" }, wangp.icon("film"),
+      el("p", {}, say("empty_stage")), el("small", {}, say("empty_hint"))));
+    drawLine();
+    drawInfo();
+  }
+
+  function drawLine() {
+    if (!line) return;
+    const busy = Boolean(progress);
+    line.abort.hidden = !busy;
+    line.live.hidden = !(busy && !live);
+    line.bar.firstChild.style.width = (busy ? progress.percent : 0) + "%";
+    line.bar.classList.toggle("waiting", busy && progress.step === null);
+    line.bar.setAttribute("aria-valuenow", busy ? progress.percent : 0);
+    const passed = busy ? (performance.now() - told) / 1000 : 0;
+    if (lost) return tell(say("lost"), "");
+    if (!busy) return tell(say(paused ? "paused" : "idle"), "");
+    const counted = progress.step !== null && progress.total
+      ? " · " + say("step", { step: progress.step, total: progress.total }) : "";
+    const left = progress.left_s === null ? say("elapsed", { time: wangp.time(progress.elapsed_s + passed) })
+      : say("left", { time: wangp.time(progress.left_s - passed) });
+    tell((progress.text || say("starting")) + counted, left);
+  }
+
+  function tell(phase, time) {
+    if (line.phase.textContent !== phase) line.phase.textContent = phase;
+    line.time.textContent = time;
+  }
+
+  // The preview is a strip of frames side by side; it is played in place.
+  function drawLive() {
+    const frame = el("div", { class: "wg-preview" });
+    const task = (wangp.tasks ?? []).find((other) => other.id === progress.task_id);
+    view.replaceChildren(el("div", { class: "wg-live" }, frame,
+      el("p", { class: "wg-prompt" }, task?.prompt ?? "")));
+    asked = null;
+    showPreview();
+  }
+
+  function showPreview() {
+    const frame = view?.querySelector(".wg-preview");
+    if (!frame || !progress?.preview || asked === progress.preview) return;
+    const number = asked = progress.preview;
+    const picture = new Image();
+    picture.onload = () => { if (asked === number || !frame.dataset.count) play(frame, picture); };
+    picture.src = wangp.url(`preview/${progress.task_id}.jpg?${number}`);
+  }
+
+  function play(frame, picture) {
+    const task = (wangp.tasks ?? []).find((other) => other.id === progress?.task_id);
+    const [width, height] = (task?.size ?? "1x1").split("x").map(Number);
+    const count = Math.max(1, Math.round(picture.width / picture.height / (width / height || 1)));
+    frame.style.backgroundImage = `url("${picture.src}")`;
+    frame.style.backgroundSize = `${count * 100}% 100%`;
+    frame.style.aspectRatio = `${picture.width / count} / ${picture.height}`;
+    frame.classList.toggle("tall", picture.width / count < picture.height);
+    if (frame.dataset.count === String(count)) return;
+    frame.dataset.count = count;
+    clearInterval(ticker);
+    let index = matchMedia("(prefers-reduced-motion: reduce)").matches ? Math.floor(count / 2) : 0;
+    const step = () => { frame.style.backgroundPositionX = count > 1 ? `${(index / (count - 1)) * 100}%` : "0"; };
+    step();
+    if (count > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      ticker = setInterval(() => { index = (index + 1) % count; step(); }, 160);
+    }
+  }
+
+  function player(result) {
+    const source = wangp.fileUrl(result);
+    if (result.kind === "image") return el("img", { src: source, alt: result.prompt || result.name });
+    if (result.kind === "audio") return el("audio", { src: source, controls: true, "aria-label": result.name });
+    const video = el("video", {
+      src: source, controls: true, loop: true, playsinline: true, "aria-label": result.prompt || result.name,
+    });
+    video.muted = true;
+    video.autoplay = true;
+    return video;
+  }
+
+  function drawInfo() {
+    if (!shown || (progress && live)) return info.replaceChildren();
+    const facts = [shown.model, shown.size?.replace("x", " × "), shown.frames > 1 && shown.kind === "video" ? say("frames", { count: shown.frames }) : null,
+      shown.steps ? say("steps", { count: shown.steps }) : null, shown.seed !== null ? `seed ${shown.seed}` : null];
+    const ask = (event, values = {}) => wangp.ask("stage", event, { id: shown.id, token: wangp.token, ...values });
+    const details = el("details", {}, el("summary", {}, say("all_settings")), el("pre", { tabindex: "0" }));
+    details.addEventListener("toggle", () => details.open && fillSettings(details.querySelector("pre"), shown));
+    info.replaceChildren(
+      el("p", { class: "wg-prompt", title: shown.prompt }, shown.prompt || say("no_prompt")),
+      el("p", { class: "wg-facts" }, facts.filter(Boolean).join(" · ")),
+      el("div", { class: "wg-actions" },
+        button("reuse", say("use_settings"), () => ask("use_settings")),
+        shown.kind === "image" ? button("image", say("use_as_start"), () => ask("use_as_start")) : null,
+        shown.kind === "video" ? button("image", say("use_last_frame"), () => ask("use_as_start")) : null,
+        link("download", say("download"), wangp.fileUrl(shown) + "?download=1"),
+        link("file", say("settings_file"), wangp.url(`results/${shown.id}/settings.json?download=1`)),
+        button("trash", say("delete"), () => confirm(say("delete_confirm", { name: shown.name })) && ask("delete_result"), { kind: "danger" })),
+      details);
+  }
+
+  const link = (icon, label, href) => el("a", { class: "wg-button", href, download: "", title: label }, wangp.icon(icon), el("span", {}, label));
+
+  async function fillSettings(place, result) {
+    const answer = await fetch(wangp.url(`results/${result.id}/settings.json`));
+    place.textContent = answer.ok ? await answer.text() : say("lost");
+  }
+})();

@@ -1,0 +1,88 @@
+"""The models as the page needs them: choices of the picker, names, what the browser must know of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.core.errors import ModelNotFound
+from shared.ui.controls import shown_value
+from shared.ui.texts import say
+
+STARTER = "starter"
+MARKS: Mapping[str, str] = {"available": "", "partial": " ◐", "missing": " ↓"}
+
+
+def family_choices(registry: Any) -> list[tuple[str, str]]:
+    """(label, name) of the families that have a model."""
+    used = {model.family for model in _shown_models(registry)}
+    return [(family.label, name) for name, family in registry.families().items() if name in used]
+
+
+def model_choices(registry: Any, family: str = "") -> list[tuple[str, str]]:
+    """(label, model_type) of the models, of one family or all; a mark shows what is not wholly on disk."""
+    models = [model for model in _shown_models(registry) if family in ("", model.family)]
+    models.sort(key=lambda model: model.model_type != STARTER)
+    return [(model.name + MARKS.get(registry.availability(model), ""), model.model_type) for model in models]
+
+
+def _shown_models(registry: Any) -> list[Any]:
+    return [model for model in registry.models().values() if model.get("visible", True)]
+
+
+def model_note(registry: Any, model_type: str) -> str:
+    """What the model is, and whether it is ready."""
+    model = registry.get(model_type)
+    state = say(registry.availability(model))
+    return f"{model.description} ({state})" if model.description else state[:1].upper() + state[1:]
+
+
+def first_model(registry: Any, wanted: str = "") -> str:
+    """The model that a new window shows: the wanted one, else the embedded one, else the first of all."""
+    models = registry.models()
+    return next((name for name in (wanted, STARTER) if name in models), next(iter(models), ""))
+
+
+def model_name_and_fps(registry: Any, settings: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Name and frame rate of the model of a settings dict; an unknown model is shown by its id."""
+    model_type = str(settings.get("model_type") or "")
+    try:
+        model = registry.get(model_type)
+    except ModelNotFound:
+        return model_type, None
+    return model.name, frame_rate(model, settings)
+
+
+def frame_rate(model: Any, settings: Mapping[str, Any]) -> float:
+    """Frames a second of the clip that these settings make."""
+    forced = str(settings.get("force_fps") or "")
+    try:
+        return float(forced)
+    except ValueError:
+        return float(model.fps)
+
+
+def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What the browser must know of the chosen model: its frame rate, its defaults, which settings show which others."""
+    model = registry.get(model_type)
+    params = registry.params(model)
+    return {
+        "model_type": model_type,
+        "name": model.name,
+        "fps": model.fps,
+        "availability": registry.availability(model),
+        "rules": {name: rule for name, param in params.items() if (rule := rule_as_json(param.visible_if))},
+        "defaults": {
+            name: shown_value(param, defaults.get(name)) for name, param in params.items() if not param.is_media
+        },
+    }
+
+
+def rule_as_json(rule: Any) -> Any:
+    """A condition (core/conditions.py) as nested lists that page.js evaluates; None: always."""
+    parts = getattr(rule, "parts", None)
+    if parts is not None:
+        return [rule.join, *(rule_as_json(part) for part in parts)]
+    if rule.relation == "always":
+        return None
+    return [rule.relation, rule.key, rule.value, rule.default]

@@ -1,0 +1,82 @@
+"""Files that bring settings back: settings JSON, queue zip, and pictures, clips or sounds made here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.core.errors import ModelNotFound, SettingsError
+from shared.core.settings import MEDIA_KEYS
+from shared.core.settings_io import import_settings
+from shared.media.metadata import read_settings
+from shared.ui.texts import say
+
+MOST_JSON_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a file gave: settings for the form, or how many tasks went into the queue; and remarks for the user."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    model_type: str = ""
+    tasks: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+def import_file(runtime: Any, path: Path, name: str, current_model: str) -> Imported:
+    """Read a file; the tasks of a queue file are put into the queue. Raises WanGPError for what cannot be used."""
+    if name.lower().endswith(".zip"):
+        return _queue_file(runtime, path, name)
+    if name.lower().endswith(".json"):
+        found = _json(path, name)
+        if isinstance(found, list) or (isinstance(found, dict) and "tasks" in found):
+            return _queue_file(runtime, path, name)
+        if not isinstance(found, dict):
+            raise SettingsError(say("nothing_to_import", name=name))
+        return _for_form(runtime, found, name, current_model)
+    settings = read_settings(path)
+    if not settings:
+        raise SettingsError(say("nothing_to_import", name=name))
+    return _for_form(runtime, settings, name, current_model)
+
+
+def _queue_file(runtime: Any, path: Path, name: str) -> Imported:
+    tasks = runtime.load_queue(path)
+    runtime.queue.put(tasks)
+    return Imported(name, tasks=len(tasks))
+
+
+def _json(path: Path, name: str) -> Any:
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise SettingsError(say("nothing_to_import", name=name))
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name}: this is not a readable JSON file ({error}).") from error
+
+
+def _for_form(runtime: Any, found: dict[str, Any], name: str, current_model: str) -> Imported:
+    """Settings for the form, over the model's own defaults; the current model where theirs is not here."""
+    remarks = []
+    try:
+        model = runtime.registry.model_for(found)
+    except ModelNotFound:
+        model = runtime.registry.get(current_model)
+        wanted = str(found.get("model_type") or "")
+        if wanted:
+            remarks.append(say("model_kept", name=name, wanted=wanted, model=model.name))
+    settings = settings_over_defaults(found, model)
+    return Imported(name, settings, model.model_type, remarks=tuple(remarks))
+
+
+def settings_over_defaults(found: dict[str, Any], model: Any) -> dict[str, Any]:
+    """A file's settings, brought to today's form, over the model's own: what the file leaves out is reset.
+
+    Paths of media are left out: a file from elsewhere must not make this machine read files of its own.
+    """
+    given = {name: value for name, value in import_settings(found, model).items() if name not in MEDIA_KEYS}
+    return {**model.default_settings(), **given, "model_type": model.model_type}

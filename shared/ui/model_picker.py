@@ -1,0 +1,51 @@
+"""Family and model, and a line on what the chosen one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from shared.ui.catalogue import family_choices, model_choices, model_note
+from shared.ui.texts import say
+
+
+class ModelPicker:
+    """Two dropdowns; the family is shown only where there are several."""
+
+    def __init__(self, registry: Any, model_type: str) -> None:
+        self.registry = registry
+        families = family_choices(registry)
+        family = registry.get(model_type).family if model_type else ""
+        with gr.Row(elem_classes=["wg-picker"]):
+            self.family = gr.Dropdown(
+                families, value=family, label=say("family"), elem_id="family", visible=len(families) > 1, min_width=120,
+                scale=1,
+            )  # fmt: skip
+            self.model = gr.Dropdown(
+                model_choices(registry, family), value=model_type, label=say("model"), elem_id="model_type", min_width=180,
+                scale=2,
+            )  # fmt: skip
+        self.note = gr.HTML(
+            model_note(registry, model_type) if model_type else say("no_models"), elem_id="model_note",
+            elem_classes=["wg-note"], apply_default_css=False, html_template="<span>{{value}}</span>", js_on_load=None,
+        )  # fmt: skip
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` updates."""
+        return [self.family, self.model, self.note]
+
+    def show(self, model_type: str) -> dict[Any, Any]:
+        """The updates that choose a model."""
+        family = self.registry.get(model_type).family
+        return {
+            self.family: gr.update(value=family),
+            self.model: gr.update(choices=model_choices(self.registry, family), value=model_type),
+            self.note: model_note(self.registry, model_type),
+        }
+
+    def first_of(self, family: str, preferred: str = "") -> str:
+        """The model that is chosen with a family: the one used last, else the first."""
+        names = [model_type for _, model_type in model_choices(self.registry, family)]
+        return preferred if preferred in names else next(iter(names), "")

@@ -1,0 +1,37 @@
+"""The parts of the page that the browser draws itself from the event stream; each is one Gradio element."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from shared.ui.texts import panel_texts, say
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("base.js", "form.js", "stage.js", "queue.js", "gallery.js", "live.js")
+
+
+def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
+    """A place for the panel `name`; `events` are what its script tells Python (`panel.<event>(handler)`)."""
+    told = ", ".join(f"'{event}'" for event in events)
+    return gr.HTML(
+        "", elem_id=f"wangp-{name}", elem_classes=["wg-panel"], apply_default_css=False,
+        html_template="<div></div>",
+        js_on_load=f"window.wangp.upload = upload; window.wangp.mount('{name}', element.firstElementChild, trigger, "
+        f"[{told}]);",
+    )  # fmt: skip
+
+
+def page_head(settings: Sequence[str], version: str) -> str:
+    """What the page's <head> needs before Gradio starts: style, texts, scripts."""
+    config = json.dumps({"texts": panel_texts(), "settings": list(settings)}, ensure_ascii=False).replace("</", "<\\/")
+    scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)
+    return (
+        f"<title>{say('title')}</title>"
+        '<link rel="icon" href="wangp/assets/icon.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="wangp/assets/page.css?{version}">'
+        f'<script type="application/json" id="wangp-config">{config}</script>{scripts}'
+    )

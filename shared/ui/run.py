@@ -1,0 +1,261 @@
+"""What the buttons of the page do: start, queue, abort, import, export, choose a model, use a result."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from shared.core.errors import ModelNotFound, WanGPError
+from shared.core.settings_io import export_settings
+from shared.core.state import AppState
+from shared.ui.catalogue import first_model, model_facts
+from shared.ui.defaults import default_settings, save_default
+from shared.ui.form import Form, read_extra, remember, split_extra
+from shared.ui.gallery import delete_result, picture_of, result_entry
+from shared.ui.imports import import_file, settings_over_defaults
+from shared.ui.model_picker import ModelPicker
+from shared.ui.texts import say
+from shared.ui.windows import Windows
+
+log = logging.getLogger(__name__)
+
+Updates = dict[Any, Any]
+
+
+class Handlers:
+    """The page's answers. Each gets (token, state, model, extra, *form values) and tells which components change."""
+
+    def __init__(self, runtime: Any, form: Form, picker: ModelPicker, windows: Windows) -> None:
+        self.runtime, self.form, self.picker, self.windows = runtime, form, picker, windows
+        self.extra: Any = None
+        self.facts: Any = None
+        self.problems: Any = None
+        self.exported: Any = None
+        self.token: Any = None
+
+    def generate(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
+        """Put the form into the queue and let the queue run."""
+        return self._submit((token, state, model, extra), values, start=True)
+
+    def add_to_queue(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
+        """Put the form into the queue; a paused queue stays paused."""
+        return self._submit((token, state, model, extra), values, start=False)
+
+    def _submit(self, window: tuple[str, dict[str, Any], str, str], values: Any, *, start: bool) -> Updates:
+        token, state, model, extra = window
+        try:
+            self.windows.attach(token, state)
+            settings = self.form.read(model, extra, values)
+            remember(state, model, settings)
+            found = self.runtime.problems(settings)
+            AppState(state).validate_success = 0 if found else 1
+            if found:
+                return {self.problems: problem_list(found)}
+            task = self.runtime.submit(settings, client_id=f"page-{token}-{uuid.uuid4().hex[:12]}")
+            if start and self.runtime.queue.is_paused:
+                self.runtime.queue.resume()
+        except WanGPError as error:
+            return {self.problems: problem_list([str(error)])}
+        if not start or any(other.id != task.id and other.status == "running" for other in self.runtime.queue.tasks()):
+            gr.Info(say("added", id=task.id))
+        return {self.problems: ""}
+
+    def open_window(self, boot: str, state: dict[str, Any]) -> Updates:
+        """Bring back what the browser kept of the form, else show a model with its defaults."""
+        told = read_extra(boot)
+        token = str(told.get("token") or uuid.uuid4().hex)
+        self.windows.attach(token, state)
+        kept = told.get("form") or {}
+        known = self.runtime.registry.models()
+        model = kept.get("model") if kept.get("model") in known else self.form.first_model
+        updates: Updates = {self.token: token}
+        if not model:
+            return updates
+        settings = default_settings(self.runtime, model)
+        settings.update(self._kept_settings(model, kept.get("values") or {}))
+        extra = str(kept.get("extra") or "") if kept else ""
+        return updates | self._show(state, model, settings, extra)
+
+    def _kept_settings(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
+        """The form values that the browser kept, as settings; media only where they were uploaded to this page."""
+        settings = {}
+        for name, param in self.form.model_params(model).items():
+            if name in values:
+                kept = uploaded_paths(values[name]) if param.is_media else values[name]
+                settings[name] = self.form.setting(model, name, kept)
+        return settings
+
+    def choose_model(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
+        """Turn the form to another model: what still applies stays, what does not is told."""
+        self.windows.attach(token, state)
+        old = AppState(state).model_type or self.form.first_model
+        if not model or model == old:
+            return {}
+        settings = self.form.read(old, extra, values)
+        kept, dropped = self.form.carried_over(old, model, settings, default_settings(self.runtime, model))
+        if dropped:
+            name = self.runtime.registry.get(model).name
+            gr.Info(say("not_applicable", model=name, names=", ".join(sorted(dropped))))
+        return self._show(state, model, kept, extra)
+
+    def choose_family(self, state: dict[str, Any], family: str) -> Updates:
+        """Choose the family's model used last; the form follows by the model's own event."""
+        model = self.picker.first_of(family, AppState(state).last_model_per_family.get(family, ""))
+        return {key: value for key, value in self.picker.show(model).items() if key is not self.picker.family}
+
+    def _show(self, state: dict[str, Any], model: str, settings: dict[str, Any], extra: str) -> Updates:
+        view = AppState(state)
+        remember(state, model, settings)
+        view.last_model_per_family[self.runtime.registry.get(model).family] = model
+        facts = json.dumps(model_facts(self.runtime.registry, model, default_settings(self.runtime, model)), default=str)
+        return {
+            **self.form.show(model, settings), **self.picker.show(model),
+            self.extra: extra, self.facts: facts, self.problems: "",
+        }  # fmt: skip
+
+    def reset(self, token: str, state: dict[str, Any], model: str) -> Updates:
+        """The model's defaults; the prompt too."""
+        self.windows.attach(token, state)
+        gr.Info(say("was_reset", model=self.runtime.registry.get(model).name))
+        return self._show(state, model, default_settings(self.runtime, model), "")
+
+    def save_as_default(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
+        """Keep the form as what the model starts with."""
+        self.windows.attach(token, state)
+        try:
+            save_default(self.runtime, model, self.form.read(model, extra, values))
+        except WanGPError as error:
+            return {self.problems: problem_list([str(error)])}
+        gr.Info(say("saved_default", model=self.runtime.registry.get(model).name))
+        facts = model_facts(self.runtime.registry, model, default_settings(self.runtime, model))
+        return {self.facts: json.dumps(facts, default=str)}
+
+    def export(self, model: str, extra: str, *values: Any) -> str:
+        """The form as the text of a settings file, with the name to save it under."""
+        definition = self.runtime.registry.get(model)
+        settings = export_settings(self.form.read(model, extra, values), definition)
+        return json.dumps({"name": f"{model}_settings.json", "settings": settings}, ensure_ascii=False)
+
+    def import_upload(self, file: str | None, token: str, state: dict[str, Any], model: str) -> Updates:
+        """Bring back the settings of an uploaded file, or queue the tasks of a queue file."""
+        if not file:
+            return {}
+        return self._import(Path(file), Path(file).name, (token, state, model))
+
+    def import_dropped(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
+        """The same for a file dropped on the page."""
+        values = event._data or {}
+        paths = uploaded_paths(values.get("path"))
+        if not paths:
+            return {}
+        return self._import(Path(paths[0]), str(values.get("name") or ""), (str(values.get("token")), state, model))
+
+    def _import(self, path: Path, name: str, window: tuple[str, dict[str, Any], str]) -> Updates:
+        token, state, model = window
+        self.windows.attach(token, state)
+        try:
+            found = import_file(self.runtime, path, name, model)
+        except WanGPError as error:
+            return {self.problems: problem_list([str(error)])}
+        for remark in found.remarks:
+            gr.Warning(remark)
+        if found.tasks:
+            gr.Info(say("imported_queue", count=found.tasks, name=name))
+            return {self.problems: ""}
+        gr.Info(say("imported", name=name))
+        return self._show_found(state, found.model_type, found.settings)
+
+    def _show_found(self, state: dict[str, Any], model: str, settings: dict[str, Any]) -> Updates:
+        known, extra = split_extra(settings, self.form.model_params(model))
+        if extra:
+            gr.Warning(say("imported_unknown", count=len(extra), names=", ".join(sorted(extra))))
+        return self._show(state, model, known, json.dumps(extra, default=str) if extra else "")
+
+    def use_settings(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
+        """Bring a result's settings into the form."""
+        try:
+            entry = result_entry(self.runtime, (event._data or {}).get("id"))
+            found = dict(entry.settings or {})
+            try:
+                definition = self.runtime.registry.model_for(found)
+            except ModelNotFound:
+                definition = self.runtime.registry.get(model)
+            settings = settings_over_defaults(found, definition)
+        except WanGPError as error:
+            gr.Warning(str(error))
+            return {}
+        gr.Info(say("imported", name=Path(entry.path).name))
+        return self._show_found(state, definition.model_type, settings)
+
+    def use_as_start(self, model: str, event: gr.EventData) -> Updates:
+        """Make a result the start image."""
+        params = self.form.model_params(model)
+        if "image_start" not in params:
+            label = self.form.params["image_start"].label
+            gr.Warning(say("not_taken", model=self.runtime.registry.get(model).name, setting=label.lower()))
+            return {}
+        try:
+            entry = result_entry(self.runtime, (event._data or {}).get("id"))
+            picture = picture_of(entry)
+        except WanGPError as error:
+            gr.Warning(str(error))
+            return {}
+        label = params["image_start"].label.lower()
+        gr.Info(say("used_as", name=Path(entry.path).name, setting=label))
+        return {self.form.components["image_start"]: gr.update(value=picture)}
+
+    def delete_result(self, event: gr.EventData) -> None:
+        """Take a result off the disk."""
+        try:
+            entry = result_entry(self.runtime, (event._data or {}).get("id"))
+            delete_result(self.runtime, entry)
+        except (WanGPError, OSError) as error:
+            gr.Warning(str(error))
+            return
+        gr.Info(say("deleted", name=Path(entry.path).name))
+
+
+def problem_list(problems: list[str]) -> str:
+    """The problems as JSON; the browser shows them beside the button (assets/form.js)."""
+    return json.dumps(problems, ensure_ascii=False)
+
+
+def uploaded_paths(value: Any) -> list[str]:
+    """The files of a browser's value that were uploaded to this page or made by it; other paths are refused."""
+    items = value if isinstance(value, list) else [value]
+    found = []
+    for item in items:
+        if isinstance(item, dict) and isinstance(item.get("video"), dict):
+            item = item["video"]
+        path = item.get("path") if isinstance(item, dict) else item
+        if isinstance(path, str) and path and _is_ours(Path(path)):
+            found.append(path)
+    return found
+
+
+def _is_ours(path: Path) -> bool:
+    folder = Path(get_upload_folder()).resolve()
+    resolved = path.resolve()
+    return resolved.is_file() and resolved.is_relative_to(folder)
+
+
+def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler whose faults are logged with their traceback and told in one plain line."""
+
+    @functools.wraps(handler)
+    def answer(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except Exception as error:
+            log.exception("The page's %s failed", getattr(handler, "__name__", "handler"))
+            raise gr.Error(say("unexpected")) from error
+
+    return answer

@@ -1,0 +1,151 @@
+"""One port for page and services: FastAPI with the Gradio page mounted, run by uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr  # noqa: E402
+import uvicorn  # noqa: E402
+from fastapi import APIRouter, FastAPI, Request  # noqa: E402
+
+from shared.core.errors import WanGPError  # noqa: E402
+from shared.core.version import VERSION  # noqa: E402
+from shared.ui.live import LiveFeed  # noqa: E402
+from shared.ui.panels import page_head  # noqa: E402
+from shared.ui.routes import PREFIX, assets, page_routes  # noqa: E402
+from shared.ui.shell import PageShell  # noqa: E402
+from shared.ui.texts import say  # noqa: E402
+from shared.ui.theme import page_theme  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
+QUEUE_SLEEP_S = 0.03
+SECONDS_TO_END = 2
+
+
+def serve_page(page: Any, runtime: Any, args: Any, routers: Sequence[APIRouter] = ()) -> None:
+    """Serve until the program is told to end. Raises WanGPError when the address cannot be listened on."""
+    host = EVERY_ADDRESS if args.listen else args.server_name
+    listener = open_port(host, args.server_port)
+    port = listener.getsockname()[1]
+    app = web_app(page, runtime, login_of(args.auth), (host, port), routers)
+    server = uvicorn.Server(uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
+        server_header=False,
+    ))  # fmt: skip
+    url = f"http://{_shown_host(host)}:{port}"
+    threading.Thread(target=_announce, args=(server, url, args.open_browser), daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises WanGPError with what to do when the address is taken or cannot be used."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise WanGPError(say("address_unusable", host=host, port=port, reason=error.strerror or error)) from error
+    if os.name != "nt":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            url = f"http://{_shown_host(host)}:{port}"
+            raise WanGPError(say("port_taken", host=host, port=port, url=url)) from error
+        raise WanGPError(say("address_unusable", host=host, port=port, reason=error.strerror or error)) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _shown_host(host: str) -> str:
+    return "localhost" if host in (EVERY_ADDRESS, "::", "") else host
+
+
+def login_of(text: str) -> tuple[str, str] | None:
+    """User and password of `--auth USER:PASSWORD`. Raises WanGPError for another form."""
+    if not text:
+        return None
+    user, separator, password = text.partition(":")
+    if not (user and separator and password):
+        raise WanGPError(say("bad_auth", value=text))
+    return user, password
+
+
+def web_app(
+    page: Any, runtime: Any, login: tuple[str, str] | None, address: tuple[str, int], routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application of the one port: the page's own addresses, further routers, then Gradio."""
+    feed = LiveFeed(runtime)
+
+    @contextlib.asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        feed.start()
+        page.windows.start()
+        yield
+        feed.close()
+        page.windows.close()
+
+    app = FastAPI(title=say("title"), lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.feed = feed
+    app.mount(f"{PREFIX}/assets", assets())
+    app.include_router(page_routes(runtime, feed, page.windows, _login_check(page.blocks, login)))
+    for router in routers:
+        app.include_router(router)
+    page.blocks.queue(default_concurrency_limit=None)
+    gr.mount_gradio_app(
+        app, page.blocks, path="/", server_name=address[0], server_port=address[1], footer_links=[], auth=login,
+        theme=page_theme(), run_history=False, show_error=True, ssr_mode=False, mcp_server=False, pwa=False,
+        allowed_paths=[], enable_monitoring=False,
+    )  # fmt: skip
+    _calm_down(page.blocks)
+    app.add_middleware(PageShell, head=page_head(page.form.names, VERSION), is_shared=login is None)
+    return app
+
+
+def _calm_down(blocks: gr.Blocks) -> None:
+    """Two habits of Gradio 6.31 that cost an idle page: its queue looks for work every millisecond (4 % of a core),
+    and each window holds a heartbeat connection of the six that a browser allows to one host over all its windows.
+    Windows are watched by their event stream instead (windows.py).
+    """
+    blocks._queue.sleep_when_free = QUEUE_SLEEP_S
+    blocks._queue.progress_update_sleep_when_free = QUEUE_SLEEP_S
+    blocks.config["connect_heartbeat"] = False
+
+
+def _login_check(blocks: gr.Blocks, login: tuple[str, str] | None) -> Callable[[Request], bool]:
+    """Whether a request to the page's own addresses comes from someone who logged in on the Gradio page."""
+
+    def is_allowed(request: Request) -> bool:
+        if login is None:
+            return True
+        gradio_app = blocks.app
+        names = (f"access-token-{gradio_app.cookie_id}", f"access-token-unsecure-{gradio_app.cookie_id}")
+        return any(request.cookies.get(name) in gradio_app.tokens for name in names)
+
+    return is_allowed
+
+
+def _announce(server: uvicorn.Server, url: str, opens_browser: bool) -> None:
+    """Tell the address once the port answers."""
+    ended = threading.Event()
+    while not server.started and not server.should_exit:
+        ended.wait(0.05)
+    if server.started:
+        log.warning("%s", say("serving", url=url))
+        if opens_browser:
+            webbrowser.open(url)
