@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
@@ -118,16 +119,19 @@ def _keep_aside(path: Path) -> Path:
 
 
 def _salvage(damaged: Path, fresh: Database) -> int:
-    """Copy every row that can still be read; returns their number."""
+    """Copy every row that can still be read, from both ends of each table; returns their number."""
     count = 0
     for table in ("tasks", "outputs"):
-        try:
-            with closing(sqlite3.connect(damaged)) as source:
-                source.row_factory = sqlite3.Row
-                for row in source.execute(f"SELECT * FROM {table}"):
-                    count += _copy(row, table, fresh)
-        except sqlite3.DatabaseError as exc:
-            log.info("reading %s of %s stopped: %s", table, damaged, exc)
+        for direction in ("ASC", "DESC"):
+            try:
+                with closing(sqlite3.connect(damaged)) as source:
+                    source.row_factory = sqlite3.Row
+                    # Lets SQLite read a file that is shorter than its header says.
+                    source.execute("PRAGMA writable_schema = ON")
+                    for row in source.execute(f"SELECT * FROM {table} ORDER BY id {direction}"):
+                        count += _copy(row, table, fresh)
+            except sqlite3.DatabaseError as exc:
+                log.info("reading %s of %s stopped: %s", table, damaged, exc)
     return count
 
 
@@ -135,10 +139,12 @@ def _copy(row: sqlite3.Row, table: str, fresh: Database) -> int:
     names = row.keys()
     marks = ",".join("?" * len(names))
     try:
+        for name in {"params", "plugin_data", "settings"} & set(names):
+            json.loads(row[name])
         with fresh.transaction() as connection:
             done = connection.execute(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", tuple(row))
             return done.rowcount
-    except QueueError:
+    except (QueueError, ValueError, TypeError):
         return 0
 
 
