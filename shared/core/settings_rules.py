@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import SettingsError
 from shared.core.lora_multipliers import parse_multipliers
-from shared.core.params import Param, shown
+from shared.core.params import Param, number_text, shown
 from shared.core.prompts import split_prompt
-from shared.core.units import MAX_PIXELS, MAX_SIDE_PX, MIN_SIDE_PX, parse_resolution
+from shared.core.units import (
+    MAX_CLIP_PIXELS,
+    MAX_PIXELS,
+    MAX_SIDE_PX,
+    MIN_SIDE_PX,
+    parse_resolution,
+    parse_seconds,
+)
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -59,6 +67,40 @@ def _resolution(settings: Mapping[str, Any], model: ModelDef | None, params: Map
             f'resolution: "{value}" is not accepted. Use sides from {MIN_SIDE_PX} to {side} px '
             f"and at most {pixels / 1e6:.3g} million pixels in all."
         )
+
+
+def _length(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    value, param = settings.get("video_length"), params.get("video_length")
+    if param is None or settings.get("image_mode"):
+        return
+    frames = value
+    if isinstance(value, str):
+        try:
+            seconds = parse_seconds(value)
+        except SettingsError as error:
+            yield str(error)
+            return
+        frames = round((seconds or 0) * _fps(settings, model))
+    if not isinstance(frames, int):
+        return
+    if frames > (param.maximum or frames):
+        yield f"video_length: {shown(value)} is {frames} frames. Use at most {number_text(param.maximum)}."
+        return
+    if "resolution" not in settings or any(_resolution(settings, model, params)):
+        return
+    pixels = frames * math.prod(parse_resolution(settings["resolution"]))
+    if pixels > MAX_CLIP_PIXELS:
+        yield (
+            f'video_length: {frames} frames of {settings["resolution"]} need {pixels * 3 / 1e9:.0f} GB of memory. '
+            f"Use at most {MAX_CLIP_PIXELS * frames // pixels} frames of that size, or a smaller resolution."
+        )
+
+
+def _fps(settings: Mapping[str, Any], model: ModelDef | None) -> float:
+    try:
+        return float(settings.get("force_fps") or 0) or (model.fps if model is not None else 16)
+    except ValueError:
+        return model.fps if model is not None else 16
 
 
 def _start(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
@@ -154,5 +196,5 @@ def _is_missing(source: str) -> bool:
 
 
 _RULES: tuple[Callable[[Mapping[str, Any], ModelDef | None, Mapping[str, Param]], Iterable[str]], ...] = (
-    _prompt, _resolution, _start, _references, _windows, _loras, _images_and_prompts, _files,
+    _prompt, _resolution, _length, _start, _references, _windows, _loras, _images_and_prompts, _files,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from shared.core.errors import SettingsError
 MAX_SIDE_PX = 8192
 MAX_PIXELS = 16_800_000
 MIN_SIDE_PX = 16
+MAX_CLIP_PIXELS = 8_000_000_000
 MAX_POSITION = 3000
 
 
@@ -170,17 +171,31 @@ def parse_kept_frames(text: str, num_frames: int) -> list[bool]:
     return kept
 
 
-def parse_kept_source(text: str, num_frames: int) -> int:
-    """How many of `num_frames` frames `keep_frames_video_source` keeps from the start of the clip."""
-    text = text.strip()
-    if not text:
-        return num_frames
-    if not re.fullmatch(r"-?\d+", text) or int(text) == 0:
+def parse_kept_source_range(text: str, num_frames: int) -> tuple[int, int]:
+    """(first frame from 0, frame after the last) of the `num_frames` frames that `keep_frames_video_source` keeps.
+
+    Nothing keeps all, `n` the first n, `-n` all but the last n, `a:b` (from 1) those from a to b.
+    """
+    match = re.fullmatch(r"(-?\d+)(?::(-?\d+))?", text.strip())
+    if not text.strip():
+        return 0, num_frames
+    if match is None or (match[2] is None and int(match[1]) == 0):
         raise SettingsError(
-            f'keep_frames_video_source: "{text}" is not accepted. Use one whole number other than 0, or nothing.'
+            f'keep_frames_video_source: "{text.strip()}" is not accepted. '
+            'Use one whole number other than 0, a range such as "1:40", or nothing.'
         )
-    count = int(text)
-    return min(count, num_frames) if count > 0 else max(num_frames + count, 0)
+    if match[2] is not None:
+        first, last = _frame_index(int(match[1]), num_frames), _frame_index(int(match[2]), num_frames)
+        first = min(max(first, 0), num_frames)
+        return first, max(min(last + 1, num_frames), first)
+    count = int(match[1])
+    return 0, min(count, num_frames) if count > 0 else max(num_frames + count, 0)
+
+
+def parse_kept_source(text: str, num_frames: int) -> int:
+    """How many of `num_frames` frames `keep_frames_video_source` keeps; `parse_kept_source_range` says which."""
+    first, end = parse_kept_source_range(text, num_frames)
+    return end - first
 
 
 def _kept_range(item: str, num_frames: int) -> tuple[int, int]:

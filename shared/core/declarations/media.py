@@ -52,9 +52,10 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "keep_frames_video_source", "text", "", "Frames kept of that clip",
-        "Empty keeps all. A positive number keeps that many from the start, a negative one drops as many at the end.",
-        "media", unit="frames", pattern=r"\s*(-?[1-9]\d*)?\s*",
-        accepts='one whole number other than 0, or ""',
+        "Empty keeps all. A positive number keeps that many from the start, a negative one drops as many at the end, "
+        "1:40 keeps those from the first to the 40th.",
+        "media", unit="frames", pattern=r"\s*(-?[1-9]\d*|-?\d+:-?\d+)?\s*",
+        accepts='one whole number other than 0, a range such as "1:40", or ""',
         applies=has_letter(_ALLOWED, "VL"), visible_if=CONTINUES_CLIP & VIDEO_MODE,
     ),
     Param(
