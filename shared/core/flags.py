@@ -29,7 +29,8 @@ UNSERVED = (
     "vae_config", "save_quantized", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "apikey", "base_url", "webhook_url", "queue_size", "queue_history",
     "fooocus_api_port", "fooocusapi_port", "wan_api_port", "image_model", "i2v_model", "video_retention",
-    "allow_private_urls", "lora_dir", *(f"lora_dir_{name}".replace("-", "_") for name in LORA_FOLDERS),
+    "allow_private_urls", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B", "fp16",
+    "bf16", "lora_dir", *(f"lora_dir_{name}".replace("-", "_") for name in LORA_FOLDERS),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shared.core.errors import ModelNotFound
 from shared.core.settings import complete
 from shared.core.settings_io import export_settings
+from shared.core.settings_upgrade import upgrade
 from shared.session.metadata import has_loras, model_metadata, model_schema
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Catalogue:
         if not isinstance(settings, Mapping):
             raise TypeError(f"settings: a dict is needed, not {type(settings).__name__}.")
         model = self._known(settings.get("model_type"))
-        return {**model.default_settings(), **complete(settings, model)}
+        return complete(upgrade(settings, model), model)
 
     def export(self, settings: Any) -> dict[str, Any]:
         """The settings as a settings file holds them: what has no effect left out."""

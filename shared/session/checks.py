@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.core.errors import ModelNotFound
 from shared.core.params import Param
-from shared.core.settings import DECLARATIONS, complete, ignored, problems, unknown_keys
+from shared.core.settings import DECLARATIONS
+from shared.engine.generate_prepare import own_settings, resolve, settings_problems
 from shared.engine.registry import Registry
 
 
@@ -17,20 +18,9 @@ def task_problems(settings: Mapping[str, Any], registry: Registry) -> list[str]:
         checks = (param.check(settings[name]) for name, param in DECLARATIONS.items() if settings.get(name) is not None)
         return [problem for problem in checks if problem]
     try:
-        model = registry.model_for(settings)
+        return settings_problems(resolve(own_settings(settings), registry))
     except ModelNotFound as error:
         return [str(error)]
-    merged = complete(settings, model)
-    found = problems(merged, model, registry.params(model))
-    return [*found, *registry.handler(model).problems(merged, model)]
-
-
-def task_notices(settings: Mapping[str, Any], registry: Registry) -> list[str]:
-    """What the user should notice: settings without effect on this model, and names that are no setting."""
-    params = model_params(settings, registry)
-    unknown = unknown_keys(settings, params)
-    found = [] if is_edit(settings) else ignored(settings, params)
-    return [*found, *(f"{name}: this is not a setting; it is kept but has no effect." for name in unknown)]
 
 
 def model_params(settings: Mapping[str, Any], registry: Registry) -> Mapping[str, Param]:

@@ -43,12 +43,13 @@ POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Entry:
-    """A task of the job: its place from 1, the id its submitter gave it, and what is wrong with it, if anything."""
+    """A task of the job: its place from 1, the id it came with, what is wrong with it, what was inferred for it."""
 
     task: Task
     index: int
     submitted_id: Any = None
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,6 +106,8 @@ class JobRun:
 
     def _run(self) -> None:
         for entry in self._entries:
+            for note in entry.notes:
+                self._print(StreamMessage("stdout", note))
             if entry.problem:
                 self._meter.task_finished()
                 self._fail(GenerationError(entry.problem, entry.index, entry.submitted_id, "validation"))

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +18,7 @@ from shared.core.flags import parse_flags, unserved_flags
 from shared.core.state import AppState
 from shared.core.task import Task
 from shared.core.version import VERSION
+from shared.engine.executors.spec import RunnerSpec
 from shared.engine.history import HistoryStore
 from shared.engine.queue import TaskQueue
 from shared.engine.queue_file import load_queue, save_queue
@@ -34,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 PROGRAM_ROOT = Path(__file__).resolve().parents[2]
 CONFIG_NAME = "wgp_config.json"
-ExecutorKind = Literal["local", "process"]
+ExecutorFactory = Callable[[RunnerSpec, str], "Executor"]
+ExecutorKind = Literal["local", "process"] | ExecutorFactory
 
 
 class Runtime:
@@ -47,20 +49,21 @@ class Runtime:
     _guard: ClassVar[threading.RLock] = threading.RLock()
     _current: ClassVar[Runtime | None] = None
 
-    def __init__(self, root: Path, config_dir: Path, cli_args: Sequence[str], kind: ExecutorKind) -> None:
-        self.root, self.config_dir, self.kind = root, config_dir, kind
+    def __init__(
+        self, root: Path, config_dir: Path, cli_args: Sequence[str], executor: ExecutorKind, is_server: bool
+    ) -> None:
+        self.root, self.config_dir, self.is_server = root, config_dir, is_server
         self.cli_args = tuple(cli_args)
         self.args, unknown = parse_flags(self.cli_args)
         self.notices = [f"{flag} is not known and has no effect." for flag in unknown if flag.startswith("-")]
         self.notices += [f"{flag} has no effect in this version." for flag in unserved_flags(self.args)]
-        config_dir.mkdir(parents=True, exist_ok=True)
         self.config = Config.load(config_dir)
         self.registry = Registry(root, self.config)
-        self._private_folder = None if self.is_server else Path(tempfile.mkdtemp(prefix="wangp-queue-"))
+        self._private_folder = None if is_server else Path(tempfile.mkdtemp(prefix="wangp-queue-"))
         self.queue = TaskQueue(self._private_folder or config_dir)
-        self.notices += self.queue.notices
+        self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
         self.history = HistoryStore(self.queue.folder)
-        self.executor: Executor = self._make_executor()
+        self.executor = self._make_executor(executor)
         self.worker = Worker(self.queue, self.executor)
         self._page_states: dict[int, dict[str, Any]] = {}
         self._has_banner = False
@@ -73,12 +76,15 @@ class Runtime:
         config_dir: str | Path | None = None,
         cli_args: Sequence[str] = (),
         executor: ExecutorKind = "local",
+        is_server: bool | None = None,
     ) -> Runtime:
         """The process's runtime, started when there is none yet.
 
         `root` (default: this program's folder) holds defaults/, finetunes/ and ckpts/; `config_dir` (default: `root`)
-        the configuration and, with the `process` executor, the queue. Raises RuntimeError when the process has a
-        runtime with another root, configuration or flags, QueueError when another program serves the same folder.
+        the configuration and, for a server, the queue. `executor`: tasks run in this process, in a worker process,
+        or where a function says. A server is what has a worker process, unless said otherwise. Raises RuntimeError
+        when the process has a runtime with another root, configuration or flags, QueueError when another program
+        serves the same folder.
         """
         folder = Path(root or PROGRAM_ROOT).expanduser().resolve()
         settings = Path(config_dir).expanduser().resolve() if config_dir else folder
@@ -86,7 +92,8 @@ class Runtime:
             cls.check(folder, settings, cli_args)
             if cls._current is None:
                 _check_root(folder)
-                runtime = cls(folder, settings, tuple(str(argument) for argument in cli_args), executor)
+                serves = executor == "process" if is_server is None else is_server
+                runtime = cls(folder, settings, [str(argument) for argument in cli_args], executor, serves)
                 runtime._start()
                 cls._current = runtime
             return cls._current
@@ -112,11 +119,6 @@ class Runtime:
                     "Use the same one, or start another process."
                 )
 
-    @property
-    def is_server(self) -> bool:
-        """Whether this is the runtime of the served page."""
-        return self.kind == "process"
-
     def session(self, callbacks: Any = None, state: dict[str, Any] | None = None) -> WanGPSession:
         """A session on this runtime; with a page's `state` its jobs appear in that page's queue."""
         from shared.session.session import WanGPSession
@@ -129,6 +131,10 @@ class Runtime:
             console_output=not self.is_server,
             webui_state=state,
         )
+
+    def owns(self, state: dict[str, Any]) -> bool:
+        """Whether a page of this process shows `state`; a server takes any state dict for a new page."""
+        return self.is_server or id(state) in self._page_states
 
     def attach_state(self, state: dict[str, Any]) -> None:
         """Keep a page's state dict up to date with the queue from now on."""
@@ -189,25 +195,27 @@ class Runtime:
         for notice in self.notices:
             _log.warning("%s", notice)
 
-    def _make_executor(self) -> Executor:
-        from shared.engine.executors.spec import RunnerSpec
-
+    def _make_executor(self, executor: ExecutorKind) -> Executor:
         spec = RunnerSpec(
             root=str(self.root),
             config_dir=str(self.config_dir),
             database=str(self.queue.database_path) if self.is_server else None,
             overrides=_overrides(self.args),
         )
-        device = self.args.gpu or "auto"
-        if self.is_server:
-            from shared.engine.executors.process import ProcessExecutor
+        return _factory(executor)(spec, self.args.gpu or "auto")
 
-            executor = ProcessExecutor(spec, device=device)
-            executor.start()
-            return executor
+
+def _factory(executor: ExecutorKind) -> ExecutorFactory:
+    """The executor's class, imported when it is chosen: it may load heavy libraries."""
+    if executor == "local":
         from shared.engine.executors.local import LocalExecutor
 
-        return LocalExecutor(spec, device=device)
+        return LocalExecutor
+    if executor == "process":
+        from shared.engine.executors.process import ProcessExecutor
+
+        return ProcessExecutor
+    return executor
 
 
 def _check_root(root: Path) -> None:

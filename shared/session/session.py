@@ -8,9 +8,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from shared.core.params import Param
 from shared.core.results import GenerationResult
 from shared.session.callbacks import Listener
 from shared.session.catalogue import CatalogueMethods
+from shared.session.checks import model_params
 from shared.session.direct import DirectTransport
 from shared.session.edits import (
     build_audio_postprocessing_settings,
@@ -20,7 +22,7 @@ from shared.session.edits import (
 from shared.session.job import SessionJob
 from shared.session.run import Entry, JobRun
 from shared.session.runtime import CONFIG_NAME, PROGRAM_ROOT, Runtime
-from shared.session.sources import Submission, read_source
+from shared.session.sources import Submission, read_file, read_submissions
 from shared.session.transport import Transport
 from shared.session.webui import WebuiTransport
 
@@ -71,7 +73,7 @@ class WanGPSession(CatalogueMethods):
         """The process's runtime, started when there is none yet."""
         if self._state is not None:
             page = Runtime.current()
-            if page is None or not page.is_server:
+            if page is None or not page.owns(self._state):
                 raise RuntimeError(NO_PAGE)
             return page
         runtime = Runtime.open(self._root, self._config_path.parent, self._cli_args)
@@ -92,7 +94,7 @@ class WanGPSession(CatalogueMethods):
         the result.
         """
         runtime = self.runtime
-        return self._start(read_source(source, runtime.registry, runtime.queue.folder), callbacks)
+        return self._start(read_submissions(source, runtime.registry, runtime.load_queue), callbacks)
 
     def submit_task(self, settings: Mapping[str, Any], callbacks: Any = None) -> SessionJob:
         """Start a job of one settings dict."""
@@ -145,12 +147,24 @@ class WanGPSession(CatalogueMethods):
     def check(self, source: Any) -> list[tuple[int, str]]:
         """What would be refused, as (task number from 1, sentence), without running anything; raises as `submit`."""
         runtime = self.runtime
-        submissions = read_source(source, runtime.registry, runtime.queue.folder)
+        submissions = read_submissions(source, runtime.registry, runtime.load_queue)
         return [
             (index, problem)
             for index, submission in enumerate(submissions, start=1)
-            for problem in _problems(runtime, submission)
+            for problem in runtime.problems(submission.task.params)
         ]
+
+    def read_file(self, path: str | PathLike[str]) -> list[dict[str, Any]]:
+        """The tasks of a settings file, manifest or saved queue, as a manifest; raises as `submit`.
+
+        Relative media paths are looked up in WanGP's folder, then in the file's own.
+        """
+        file = Path(path).expanduser().resolve()
+        return read_file(file, [self._root, file.parent], self.runtime.load_queue)
+
+    def settings_of(self, settings: Mapping[str, Any]) -> Mapping[str, Param]:
+        """The settings of the model that `settings` ask for, with their types, bounds and help."""
+        return model_params(settings, self.runtime.registry)
 
     def cancel(self) -> None:
         """Cancel the running job, if there is one."""
@@ -191,15 +205,11 @@ class WanGPSession(CatalogueMethods):
         return DirectTransport(runtime.queue)
 
     def _entry(self, runtime: Runtime, index: int, submission: Submission) -> Entry:
-        problems = _problems(runtime, submission)
         task = submission.task
+        problems = runtime.problems(task.params)
         if self._state is None:
             wishes = {**task.api_options, "console_isatty": self._console_isatty}
             if self._output_dir is not None:
                 wishes["output_dir"] = str(self._output_dir)
             task = task.with_changes(plugin_data={**task.plugin_data, "api": wishes})
-        return Entry(task, index, submission.submitted_id, " ".join(problems) or None)
-
-
-def _problems(runtime: Runtime, submission: Submission) -> list[str]:
-    return [submission.problem] if submission.problem else runtime.problems(submission.task.params)
+        return Entry(task, index, submission.submitted_id, " ".join(problems) or None, submission.notes)
