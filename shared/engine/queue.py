@@ -61,7 +61,8 @@ class TaskQueue:
         """Append tasks, all or none; returns them with their ids.
 
         `first`, or a truthy `priority` among a task's params: it is the next to run. Pictures held in memory are
-        written to files. Raises SettingsError for what cannot be kept, QueueError when the disk is full.
+        written to files. A task that brings an `error` is failed at once. Raises SettingsError for what cannot be
+        kept, QueueError when the disk is full.
         """
         kept = [self._storable(task, index) for index, task in enumerate(tasks)]
         with self._changed:
@@ -71,6 +72,9 @@ class TaskQueue:
             ids = self._store.insert(entries)
             added = [self._order.add(entry, task_id) for entry, task_id in zip(entries, ids, strict=True)]
             self._tell_change("added")
+            for task in added:
+                if task.error:
+                    self._readers.tell(Finished(task.id, task.client_id, "failed", task.error, "validation"))
             return added
 
     def update(self, task_id: int, params: Mapping[str, Any]) -> Task:
@@ -298,7 +302,7 @@ class TaskQueue:
             params=storable(params, self.folder / FOLDER_NAME),
             plugin_data=storable(task.plugin_data, self.folder / FOLDER_NAME),
             client_id=task.client_id or f"task_{time.time_ns()}_{index}",
-            status="waiting",
+            status="failed" if task.error else "waiting",
             attempts=0,
             created=time.time(),
         )

@@ -72,10 +72,13 @@ class QueueStore:
             return [
                 int(
                     connection.execute(
-                        "INSERT INTO tasks (client_id, position, priority, params, plugin_data, created)"
-                        " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+                        "INSERT INTO tasks (client_id, status, error, stage, position, priority, params, plugin_data,"
+                        " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
                         (
                             entry.task.client_id,
+                            entry.task.status,
+                            entry.task.error,
+                            "validation" if entry.task.error else None,
                             entry.position,
                             entry.has_priority,
                             json.dumps(entry.task.params),
