@@ -121,9 +121,9 @@ def _blocks(container: Any, stream: Any, resampler: av.AudioResampler) -> Iterat
     for frame in container.decode(stream):
         frame.pts = None
         for part in resampler.resample(frame):
-            yield part.to_ndarray().T
+            yield part.to_ndarray().T.astype(np.float32, copy=False)
     for part in resampler.resample(None):
-        yield part.to_ndarray().T
+        yield part.to_ndarray().T.astype(np.float32, copy=False)
 
 
 def audio_extension(codec: str) -> str:

@@ -63,7 +63,7 @@ def _tags(path: Path) -> Iterator[None]:
 def write_mp4(path: Path, text: str, images: Mapping[str, Sequence[SourceImage]]) -> None:
     """Change the file in place."""
     with _tags(path):
-        file = MP4(path)
+        file: Any = MP4(path)
         if file.tags is None:
             file.add_tags()
         tags = file.tags
@@ -86,7 +86,7 @@ def read_mp4_images(path: Path) -> dict[str, list[SourceImage]]:
     """The source images of an mp4 or mov; empty when it has none or they are damaged."""
     found: dict[str, list[SourceImage]] = {}
     with suppress(mutagen.MutagenError, ValueError, TypeError, RecursionError, AttributeError, KeyError, IndexError):
-        tags = MP4(path).tags or {}
+        tags: Any = MP4(path).tags or {}
         held = [bytes(item) for item in tags.get(IMAGES_ATOM, [])][:MAX_IMAGES]
         index = json.loads(bytes(tags.get(INDEX_ATOM, [b"{}"])[0]))
         for tag, entries in index.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -173,7 +174,10 @@ def _encode(
 
 
 def _add_stream(target: Any, first: NDArray[np.uint8], rate: Fraction, codec: VideoCodec) -> Any:
-    stream = target.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
+    options = dict(codec.options)
+    if codec.encoder == "libx264" and _has_avx512():
+        options["x264-params"] = "asm=AVX2"
+    stream = target.add_stream(codec.encoder, rate=rate, options=options)
     stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], codec.pix_fmt
     context = stream.codec_context
     context.time_base = 1 / rate
@@ -183,6 +187,19 @@ def _add_stream(target: Any, first: NDArray[np.uint8], rate: Fraction, codec: Vi
     if codec.encoder == "libx265" and target.format.name != "matroska":
         context.codec_tag = "hvc1"
     return stream
+
+
+@cache
+def _has_avx512() -> bool:
+    """Whether x264 would use AVX-512, with which it is not repeatable.
+
+    Its macroblock tree then reads memory that was never written (seen in x264 of FFmpeg 8.1.2: for widths that are no
+    multiple of 128, other bytes with each MALLOC_PERTURB_), so that the same frames gave slightly other files.
+    """
+    try:
+        return "avx512bw" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
 
 
 def _video_frame(pixels: NDArray[np.uint8], pix_fmt: str) -> av.VideoFrame:

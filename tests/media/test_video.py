@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -167,7 +169,7 @@ def test_a_clip_that_is_cut_short_is_refused(tmp_path, frames, extension, kept):
 
 
 def test_a_clip_with_damaged_content_is_refused(tmp_path, clip):
-    data = bytearray(open(clip, "rb").read())
+    data = bytearray(Path(clip).read_bytes())
     start = data.find(b"mdat") + 4
     data[start:] = bytes(len(data) - start)
     with pytest.raises(MediaError, match="damaged"):
