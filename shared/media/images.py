@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 120_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM", "MPO")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM")
 WHITE = (255, 255, 255)
 MAX_SIDE = {".jpg": 65535, ".webp": 16383}
 
