@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.core.conditions import Lookup
 from shared.core.declarations.frames import fps_text
-from shared.core.errors import SettingsError
+from shared.core.errors import SettingsError, WanGPError
 from shared.core.task import Task
 from shared.core.units import FrameRule, parse_seconds, seconds_to_frames
 from shared.core.virtual_path import parse_virtual_media_path
@@ -46,8 +46,8 @@ def read_source(source: Any, load_queue: LoadQueue) -> list[Any]:
         return _read_json(path)
     try:
         return list(load_queue(path))
-    except (SettingsError, OSError, ValueError, KeyError) as exc:
-        raise RuntimeError(f"{path} is no queue file: {exc}") from exc
+    except (WanGPError, OSError, ValueError, KeyError) as exc:
+        raise RuntimeError(f"{path} could not be loaded as a queue: {exc}") from exc
 
 
 def normalize_task(
