@@ -72,7 +72,7 @@ _ANY_TOKENS = {
     "image_prompt_types_allowed": "TSEVL",
     "inpaint_support": True,
     "guide_custom_choices": {
-        "choices": [["Prompt only", ""], ["Start from a clip or picture", "GV"], ["Repaint where the mask is white", "AGV"]],
+        "choices": [["Prompt only", ""], ["Start from a clip or picture", "GV"], ["Repaint the masked part", "AGV"]],
         "letters_filter": "AGUV",
     },
     "control_letters": "AGUV",
@@ -108,7 +108,7 @@ _MORE_PARTS: Mapping[str, tuple[str, ...]] = {
 
 
 def checkpoint_folder(model: ModelDef) -> str:
-    """The folder of the weights, relative to a checkpoint root: `folder` of the definition, else the repository's name."""
+    """The folder of the weights under a checkpoint root: `folder` of the definition, else the repository's name."""
     repo = str(model.get("repo") or "")
     return str(model.get("folder") or repo.rsplit("/", 1)[-1] or model.model_type)
 

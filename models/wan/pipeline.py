@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import WanImageToVideoPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
@@ -108,7 +107,7 @@ class WanVideo:
 
     @property
     def _takes_images(self) -> bool:
-        return isinstance(self.pipe, WanImageToVideoPipeline)
+        return type(self.pipe).__name__ == "WanImageToVideoPipeline"
 
     def _encode_prompts(self, window: WindowRequest) -> Embeds:
         batch = window.batch_size

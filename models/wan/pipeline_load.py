@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import diffusers
 import torch
 import transformers
-from diffusers import WanImageToVideoPipeline, WanPipeline
 
 from models.wan.architectures import checkpoint_folder
 from shared.core.checkpoints import locate, missing_shards
@@ -21,26 +20,30 @@ from shared.core.errors import DownloadError, ModelNotFound
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
-PIPELINES = {"WanPipeline": WanPipeline, "WanImageToVideoPipeline": WanImageToVideoPipeline}
+PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
 
 
 def load_diffusers(model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Any:
     """The pipeline that the checkpoint names, on the CPU. Raises DownloadError, ModelNotFound."""
     folder = _find_checkpoint(model, roots)
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    pipeline_class = PIPELINES.get(index.get("_class_name", ""))
-    if pipeline_class is None:
-        names = " or ".join(PIPELINES)
-        raise ModelNotFound(f"{model.model_type}: {folder} holds a {index.get('_class_name')}, not a {names}.")
+    name = index.get("_class_name", "")
+    if name not in PIPELINES:
+        raise ModelNotFound(f"{model.model_type}: {folder} holds a {name}, not a {' or '.join(PIPELINES)}.")
     _check_parts(model, folder, index)
+    _quiet()
+    pipe = getattr(diffusers, name).from_pretrained(folder, dtype=_dtypes(model, options), local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _quiet() -> None:
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # it asks for torchvision, which nothing here needs
     # Its warnings are about frame counts that are right: it expects 4k+1 even of a VAE that packs no frames.
     for module in ("pipeline_wan", "pipeline_wan_i2v"):
         logging.getLogger(f"diffusers.pipelines.wan.{module}").setLevel(logging.ERROR)
-    pipe = pipeline_class.from_pretrained(folder, dtype=_dtypes(model, options), local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def _find_checkpoint(model: ModelDef, roots: Sequence[str]) -> Path:

@@ -14,7 +14,7 @@ Availability = Literal["available", "partial", "missing"]
 
 
 def locate(file: ModelFile, roots: Sequence[str | Path]) -> Path | None:
-    """The file or folder on disk: under the first root that has it, else in the Hugging Face cache; None when absent."""
+    """The file or folder on disk: under the first root that has it, else in the Hugging Face cache; None: nowhere."""
     for root in roots:
         path = Path(root) / file.path
         if path.exists():

@@ -1,8 +1,9 @@
 """Where a pipeline's weights live: WanGP's memory profiles.
 
 Profile 1 keeps everything on the card, 3 and 3.5 as well when it fits; 2, 4, 4.5 and 5 stream the weights block by
-block, unless they are few. -1 chooses from the free memory. On CUDA a chosen profile goes through mmgp when that package is installed (GPL-3.0,
-imported here alone), otherwise through diffusers' group offloading; without CUDA every profile means "in memory".
+block, unless they are few. -1 chooses from the free memory. On CUDA a chosen profile goes through mmgp when that
+package is installed (GPL-3.0, imported here alone), otherwise through diffusers' group offloading; without CUDA every
+profile means "in memory".
 """
 
 from __future__ import annotations
