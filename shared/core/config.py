@@ -6,6 +6,7 @@ import copy
 import json
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Config:
 
     def __init__(self, path: Path, values: dict[str, Any], notice: str = "") -> None:
         self.path, self.notice = path, notice
-        self._values = values
+        self._values, self._overrides = values, dict[str, Any]()
         self._lock = threading.RLock()
 
     @classmethod
@@ -61,7 +62,7 @@ class Config:
     def get(self, key: str, default: Any = None) -> Any:
         """The value of `key`, as a copy."""
         with self._lock:
-            for source in (self._values, _FIRST_RUN, _USUAL):
+            for source in (self._overrides, self._values, _FIRST_RUN, _USUAL):
                 if key in source:
                     return copy.deepcopy(source[key])
         return default
@@ -70,6 +71,11 @@ class Config:
         """Change a value; `save` makes it last."""
         with self._lock:
             self._values[key] = copy.deepcopy(value)
+
+    def override(self, values: Mapping[str, Any]) -> None:
+        """Values that hold for this run alone (flags of the command line); they are never saved."""
+        with self._lock:
+            self._overrides.update(copy.deepcopy(dict(values)))
 
     def update(self, **values: Any) -> None:
         """Change several values and save them."""

@@ -58,6 +58,7 @@ class Runtime:
         self.notices = [f"{flag} is not known and has no effect." for flag in unknown if flag.startswith("-")]
         self.notices += [f"{flag} has no effect in this version." for flag in unserved_flags(self.args)]
         self.config = Config.load(config_dir)
+        self.config.override(_overrides(self.args))
         self.registry = Registry(root, self.config)
         self._private_folder = None if is_server else Path(tempfile.mkdtemp(prefix="wangp-queue-"))
         self.queue = TaskQueue(self._private_folder or config_dir)

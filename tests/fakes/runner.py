@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,12 @@ class FakeServices:
 
 
 def build_services(
-    root: Path, config_dir: Path, device: str, output_dir: str | None, ledger: OutputLedger | None
+    root: Path,
+    config_dir: Path,
+    device: str,
+    output_dir: str | None,
+    ledger: OutputLedger | None,
+    overrides: Mapping[str, Any],
 ) -> FakeServices:
     """Services of the fake runner."""
     return FakeServices(Path(output_dir or root), device, ledger)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class RunnerSpec:
     """Folders, and where the two functions are found ("module:name").
 
     `database` is the queue's SQLite file, for the output ledger; None: no ledger. `warm` are the modules a worker
-    process imports before the first task, so that the first click is quick.
+    process imports before the first task, so that the first click is quick. `overrides` are configuration values
+    that the command line sets for this run.
     """
 
     root: str
@@ -35,6 +36,7 @@ class RunnerSpec:
     run_task: str = "shared.engine.generate:run_task"
     build_services: str = "shared.engine.services:build_services"
     warm: tuple[str, ...] = ("torch", "diffusers")
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Runner:
@@ -51,7 +53,8 @@ class Runner:
         if self._services is None:
             spec = self._spec
             build = _find(spec.build_services)
-            self._services = build(Path(spec.root), Path(spec.config_dir), self._device, spec.output_dir, self._ledger)
+            folders = (Path(spec.root), Path(spec.config_dir))
+            self._services = build(*folders, self._device, spec.output_dir, self._ledger, spec.overrides)
         return self._services
 
     def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
