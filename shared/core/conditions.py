@@ -87,10 +87,20 @@ class Group:
 
     def words(self) -> str:
         """The test as a phrase for the reference page."""
-        phrases = [part.words() for part in self.parts if part.words() != "always"]
         if self.join == "not":
-            return f"not ({phrases[0]})" if phrases else "never"
+            return _opposite(self.parts[0])
+        phrases = [self._phrase(part) for part in self.parts if part.words() != "always"]
         return f" {self.join} ".join(phrases) or "always"
+
+    def _phrase(self, part: Rule) -> str:
+        is_mixed = isinstance(part, Group) and part.join not in (self.join, "not")
+        return f"({part.words()})" if is_mixed else part.words()
+
+
+def _opposite(rule: Rule) -> str:
+    if isinstance(rule, Condition) and rule.relation in ("set", "equals"):
+        return rule.words().replace("` is ", "` is not ", 1)
+    return f"not ({rule.words()})" if rule.words() != "always" else "never"
 
 
 Rule = Condition | Group

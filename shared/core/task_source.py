@@ -76,7 +76,11 @@ def normalize_task(
     client_id = str(params.get("client_id") or getattr(entry, "client_id", "") or f"api_{time.time_ns()}_{index}")
     params["client_id"] = client_id
     task_id = record.get("id") if is_task else index
-    return Task(params, task_id if isinstance(task_id, int) and task_id > 0 else index, client_id, plugin_data), notes
+    number = task_id if isinstance(task_id, int) and task_id > 0 else index
+    task = Task(params, number, client_id, plugin_data)
+    if isinstance(entry, Task):
+        task = task.with_changes(status=entry.status, error=entry.error, created=entry.created)
+    return task, notes
 
 
 def apply_media_flag_defaults(settings: dict[str, Any], model_def: Lookup) -> dict[str, str]:

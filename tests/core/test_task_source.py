@@ -92,6 +92,8 @@ def test_a_task_dict_keeps_its_id_and_its_plugin_data(key: str) -> None:
 def test_a_task_of_a_queue_file_stays_the_same_task() -> None:
     task = normalize(Task({"seed": 1}, id=4, client_id="x", plugin_data={"a": 1}))
     assert (task.id, task.client_id, task.plugin_data, task.params["seed"]) == (4, "x", {"a": 1}, 1)
+    failed = normalize(Task({}, id=3, status="failed", error="Task 3: no prompt"))
+    assert (failed.status, failed.error) == ("failed", "Task 3: no prompt")
 
 
 def test_each_task_has_a_client_id_of_its_own() -> None:

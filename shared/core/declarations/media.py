@@ -92,5 +92,6 @@ PARAMS: tuple[Param, ...] = (
         "Whether every start image meets every prompt, or the first image the first prompt, the second the second.",
         "media", choices=(("Every combination", 0), ("Pair by pair", 1)),
         applies=MAKES_PICTURES_OR_CLIPS & has_letter(_ALLOWED, "SE"),
+        visible_if=is_set("image_start") | is_set("image_end"),
     ),
 )  # fmt: skip
