@@ -110,6 +110,24 @@ def fit_canvas(
     return fitted[0] * multiple, fitted[1] * multiple
 
 
+def largest_size(
+    width: int, height: int, *, max_side: int = MAX_SIDE_PX, max_pixels: int = MAX_PIXELS, multiple: int = 16
+) -> tuple[int, int]:
+    """The size itself where it keeps within the bounds, else the largest one of about its shape that does.
+
+    Sides of a size that had to shrink are multiples of `multiple`.
+    """
+    if width <= max_side and height <= max_side and width * height <= max_pixels:
+        return width, height
+    shape = min(width, height) / max(width, height)
+    best = (multiple, multiple)
+    for long in range(multiple, max_side + 1, multiple):
+        short = round_to_multiple(long * shape, multiple)
+        if long * short <= max_pixels:
+            best = (long, short)
+    return best if width >= height else (best[1], best[0])
+
+
 def outpainted_size(width: int, height: int, percentages: Sequence[float]) -> tuple[int, int]:
     """A size grown by percentages at the top, bottom, left and right of it."""
     top, bottom, left, right = percentages

@@ -8,6 +8,7 @@ from shared.core.errors import SettingsError
 from shared.core.units import (
     FrameRule,
     fit_canvas,
+    largest_size,
     outpainted_size,
     parse_frame_positions,
     parse_kept_frames,
@@ -91,6 +92,17 @@ def test_a_canvas_is_a_pixel_budget_a_box_or_exact(mode: int, source: tuple[int,
         assert abs(width / height / (source[0] / source[1]) - 1) < 0.06
     else:
         assert (width, height) == size
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [((1280, 704), (256, 128)), ((704, 1280), (128, 256)), ((512, 512), (256, 256)), ((832, 480), (256, 160)),
+     ((300, 100), (256, 96)), ((8192, 16), (256, 32)), ((256, 256), (256, 256)), ((100, 90), (100, 90))],
+)  # fmt: skip
+def test_a_size_that_is_too_large_becomes_the_largest_of_its_shape(
+    asked: tuple[int, int], made: tuple[int, int]
+) -> None:
+    assert largest_size(*asked, max_side=256, max_pixels=65536, multiple=32) == made
 
 
 def test_outpainting_is_top_bottom_left_right() -> None:
