@@ -20,6 +20,7 @@ from shared.core.errors import MediaError
 from shared.core.paths import write_atomic
 from shared.core.virtual_path import parse_virtual_media_path
 from shared.media.metadata_images import embed_in_image
+from shared.media.names import numbered
 from shared.media.resize import fit, lanczos_scale, upsample
 from shared.media.sniff import is_video_file, sniff
 from shared.media.video import frame_at
@@ -271,10 +272,7 @@ def save_images(
     if len(batch) == 1:
         return [save_image(batch[0], path, codec, settings)]
     target = with_extension(path, image_extension(codec))
-    return [
-        save_image(image, target.with_name(f"{target.stem}_{number}{target.suffix}"), codec, settings)
-        for number, image in enumerate(batch, 1)
-    ]
+    return [save_image(image, numbered(target, number), codec, settings) for number, image in enumerate(batch, 1)]
 
 
 def with_extension(path: str | PathLike[str], extension: str) -> Path:
