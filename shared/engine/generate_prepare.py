@@ -1,0 +1,168 @@
+"""The first stages of a task: its model, its whole settings, what is wrong with them, what should be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.core.contracts import FamilyHandler
+from shared.core.errors import SettingsError
+from shared.core.model_def import ModelDef
+from shared.core.params import Param
+from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
+from shared.engine.postprocess import read_postprocessing
+from shared.engine.registry import Registry
+from shared.media.names import template_problem
+
+Tell = Callable[[str], None]
+
+# Letters of video_prompt_type that every model with a control picture or clip understands.
+CONTROL_LETTERS = "VUGAN"
+_LETTER_USERS = {
+    "image_start": ("image_prompt_type", "S"),
+    "image_end": ("image_prompt_type", "E"),
+    "video_source": ("image_prompt_type", "VL"),
+    "image_guide": ("video_prompt_type", "V"),
+    "video_guide": ("video_prompt_type", "V"),
+    "image_mask": ("video_prompt_type", "A"),
+    "video_mask": ("video_prompt_type", "A"),
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A task's model with its handler and the settings it knows, and the task's settings, whole and in today's form."""
+
+    model: ModelDef
+    handler: FamilyHandler
+    params: Mapping[str, Param]
+    settings: dict[str, Any]
+
+
+def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
+    """Find the model and complete the settings with its defaults. Raises ModelNotFound.
+
+    Flag letters that the caller did not give are inferred from the media given.
+    """
+    model = registry.model_for(given)
+    settings = complete(upgrade(dict(given), model), model)
+    settings |= infer_letters(given, settings)
+    settings |= repainting(settings)
+    return Resolved(model, registry.handler(model), registry.params(model), settings)
+
+
+def check(resolved: Resolved) -> None:
+    """Raise SettingsError with every problem as its own sentence."""
+    found = settings_problems(resolved)
+    if found:
+        raise SettingsError("\n".join(found))
+
+
+def settings_problems(resolved: Resolved) -> list[str]:
+    """Everything that keeps the task from being run, as sentences for the user."""
+    model, settings = resolved.model, resolved.settings
+    found = problems(settings, model, resolved.params)
+    found += [problem for problem in resolved.handler.problems(settings, model) if problem not in found]
+    named = {sentence.split(":", 1)[0] for sentence in found}
+    if "video_prompt_type" not in named:
+        found += _letter_problems(settings, model)
+    if not {"spatial_upsampling", "temporal_upsampling"} & named:
+        try:
+            read_postprocessing(settings)
+        except SettingsError as error:
+            found.append(str(error))
+    name_problem = template_problem(str(settings.get("output_filename") or ""))
+    return [*found, name_problem] if name_problem else found
+
+
+def tell_ignored(resolved: Resolved, given: Mapping[str, Any], tell: Tell) -> None:
+    """Say which settings have no effect: unknown ones, those the model lacks, media without their letter."""
+    for name in unknown_keys(given, resolved.params):
+        tell(f"{name}: no setting has this name; it has no effect.")
+    for sentence in ignored(resolved.settings, resolved.params):
+        tell(sentence)
+    for sentence in unused_media(resolved.settings):
+        tell(sentence)
+
+
+def unused_media(settings: Mapping[str, Any]) -> list[str]:
+    """A sentence for each picture or clip given whose flag letter is not set."""
+    found = []
+    for name, (flag, letters) in _LETTER_USERS.items():
+        has_letter = any(letter in (settings.get(flag) or "") for letter in letters)
+        if _is_given(settings.get(name)) and not has_letter:
+            found.append(f"{name}: it is not used, because {flag} has no letter {letters[0]}.")
+        elif _is_given(settings.get(name)) and settings.get("image_mode") and flag == "image_prompt_type":
+            found.append(f"{name}: it is not used for a single picture.")
+    return found
+
+
+def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    """The flag settings that the caller left out, with the letters of the media that were given added."""
+    inferred: dict[str, str] = {}
+    named = {name for name, param in DECLARATIONS.items() if _names_of(name, param) & given.keys()}
+    for name, (flag, letters) in _LETTER_USERS.items():
+        present = inferred.get(flag, settings.get(flag) or "")
+        if flag in named or not _is_given(settings.get(name)) or any(letter in present for letter in letters):
+            continue
+        if name == "image_start" and _is_given(settings.get("video_source")):
+            continue
+        inferred[flag] = present + letters[0]
+    return inferred
+
+
+def repainting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a picture from a picture needs: the start image is the control, and its letters say how it is used."""
+    letters = settings.get("video_prompt_type") or ""
+    is_partial = float(settings.get("denoising_strength", 1.0)) < 1
+    changes: dict[str, Any] = {}
+    uses_start = settings.get("image_mode") and "V" not in letters and _is_given(settings.get("image_start"))
+    if uses_start and (is_partial or _is_given(settings.get("image_mask"))):
+        starts = settings["image_start"]
+        changes["image_guide"] = starts[0] if isinstance(starts, (list, tuple)) else starts
+        changes["image_start"] = None
+        changes["image_prompt_type"] = str(settings.get("image_prompt_type") or "").replace("S", "")
+        letters += "V"
+    if "V" in letters and is_partial and not set("GA") & set(letters):
+        letters += "G"
+    return {**changes, "video_prompt_type": letters}
+
+
+def own_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's params without what is no setting: the state dict, the caller's wishes."""
+    left_out = ("state", "_api", "plugin_data", "priority")
+    return {name: value for name, value in params.items() if name not in left_out}
+
+
+def canonical_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's settings under today's names, without any model's defaults."""
+    return canonical(own_settings(params))
+
+
+def _names_of(name: str, param: Param) -> set[str]:
+    return {name, *param.aliases}
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, (str, list, tuple)) and not len(value))
+
+
+def _letter_problems(settings: Mapping[str, Any], model: ModelDef) -> list[str]:
+    letters = str(settings.get("video_prompt_type") or "")
+    understood = set(CONTROL_LETTERS) | _declared_letters(model)
+    refused = [letter for letter in dict.fromkeys(letters) if letter not in understood]
+    if not refused:
+        return []
+    names = {value: label for label, value in DECLARATIONS["video_prompt_type"].choices}
+    words = ", ".join(f"{letter} ({names[letter]})" if letter in names else letter for letter in refused)
+    return [f"video_prompt_type: {words} is not available for this model ({model.name})."]
+
+
+def _declared_letters(model: ModelDef) -> set[str]:
+    """Letters that the definition offers for control clips, masks and reference images."""
+    texts = [str(item) for key in ("guide_preprocessing", "mask_preprocessing")
+             for item in (model.get(key) or {}).get("selection", [])]  # fmt: skip
+    for key in ("guide_custom_choices", "image_ref_choices"):
+        texts += [str(letters) for _, letters in (model.get(key) or {}).get("choices", [])]
+    return set("".join(texts))

@@ -1,0 +1,108 @@
+"""How a running task is heard and steered: progress, previews, pause and abort, at every step."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.core.contracts import Control, Pipeline, Step
+from shared.core.errors import Cancelled
+from shared.core.events import Event, Info, Preview, Progress, Status
+from shared.core.task import Task
+from shared.engine.status import Clock, Position, status_text, window_fraction
+
+PREVIEW_INTERVAL_S = 0.5
+PAUSE_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """What a caller in the same process may watch besides the events: latents as they are, the place in the plan."""
+
+    on_latents: Callable[[Any], None] | None = None
+    on_position: Callable[[Position], None] | None = None
+
+
+class Reporter:
+    """Tells one task's events and obeys its control."""
+
+    def __init__(
+        self, task: Task, emit: Callable[[Event], None], control: Control, watchers: Watchers | None = None
+    ) -> None:
+        self.control, self.clock, self.position = control, Clock(), Position()
+        self._task, self._emit, self._watchers = task, emit, watchers or Watchers()
+        self._last_preview = 0.0
+        self._extra_windows = 0
+
+    def emit(self, kind: type[Any], **fields: Any) -> None:
+        """Send an event of this task."""
+        self._emit(kind(task_id=self._task.id, client_id=self._task.client_id, **fields))
+
+    def info(self, text: str) -> None:
+        """A line that the user should notice."""
+        self.emit(Info, text=text)
+
+    def status(self, text: str) -> None:
+        """A line about what is being done."""
+        self.emit(Status, text=text)
+
+    def phase(self, phase: str, step: int | None = None, total: int | None = None) -> None:
+        """A step forward; a point at which the task can be paused and ended."""
+        self.checkpoint()
+        text = status_text(self.position, phase, self.clock, window_fraction(phase, step, total))
+        self.emit(Progress, text=text, phase=phase, step=step, total=total)
+
+    def move_to(self, position: Position) -> None:
+        """What is worked on from here on."""
+        self.position = position
+        if self._watchers.on_position is not None:
+            self._watchers.on_position(position)
+
+    def checkpoint(self) -> None:
+        """Wait while the task is paused. Raises Cancelled once it shall end."""
+        if self.control.get("pause") and not self.is_cancelled():
+            self.status("Paused")
+            while self.control.get("pause") and not self.is_cancelled():
+                time.sleep(PAUSE_POLL_S)
+            self.status("Resumed")
+        if self.is_cancelled():
+            raise Cancelled()
+
+    def is_cancelled(self) -> bool:
+        """Whether the user has ended the task."""
+        return bool(self.control.get("abort"))
+
+    def shall_stop_early(self) -> bool:
+        """Whether the user wants what there is, and no more."""
+        return bool(self.control.get("early_stop"))
+
+    def takes_extra_window(self) -> bool:
+        """Whether the user has asked for a further window that no sample has had yet; it is then given out."""
+        if int(self.control.get("extra_windows", 0) or 0) <= self._extra_windows:
+            return False
+        self._extra_windows += 1
+        return True
+
+    def step_listener(self, pipeline: Pipeline) -> Callable[[Step], None]:
+        """What a pipeline calls at each step."""
+
+        def on_step(step: Step) -> None:
+            self.phase(step.phase, step.index, step.total)
+            if step.latents is not None:
+                self._show(step.latents, pipeline)
+
+        return on_step
+
+    def _show(self, latents: Any, pipeline: Pipeline) -> None:
+        now = time.monotonic()
+        if now - self._last_preview < PREVIEW_INTERVAL_S:
+            return
+        self._last_preview = now
+        if self._watchers.on_latents is not None:
+            self._watchers.on_latents(latents)
+        strip = io.BytesIO()
+        pipeline.preview(latents).convert("RGB").save(strip, "JPEG", quality=85)
+        self.emit(Preview, jpeg=strip.getvalue())

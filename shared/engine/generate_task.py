@@ -1,0 +1,221 @@
+"""One task from its settings to its files: the stages in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.core.contracts import Control, Pipeline
+from shared.core.errors import Cancelled, OutOfMemory, WanGPError
+from shared.core.events import Event, Finished, Stage
+from shared.core.prompts import PromptUnit, split_clips
+from shared.core.task import Task
+from shared.engine.generate_edit import edit_media, is_edit
+from shared.engine.generate_inputs import load_inputs
+from shared.engine.generate_prepare import Resolved, check, own_settings, resolve, tell_ignored
+from shared.engine.generate_report import Reporter, Watchers
+from shared.engine.generate_scene import SceneBuilder
+from shared.engine.generate_windows import SampleRun, Scene
+from shared.engine.output import OutputWriter, Product, last_file
+from shared.engine.plan import Clip, plan_clips, resolve_seed, sample_seed
+from shared.engine.postprocess import Postprocessing, postprocess, read_postprocessing
+from shared.engine.services import Services
+from shared.engine.status import Position
+
+VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv")
+
+
+def run_task(
+    task: Task,
+    emit: Callable[[Event], None],
+    control: Control,
+    services: Services,
+    watchers: Watchers | None = None,
+) -> Finished:
+    """Run a task to its end and say how it ended; its other events go to `emit`, the user's wishes come by `control`.
+
+    Never raises for what the task does (bad settings, bad media, a full disk, too little memory, the user's abort);
+    an error of the program itself comes through.
+    """
+    report = Reporter(task, emit, control, watchers)
+    stage: Stage = "validation"
+    try:
+        if is_edit(task.params):
+            stage = "generation"
+            edit_media(task, services, report)
+            return Finished(task.id, task.client_id, "done")
+        job = _prepare(task, services, report)
+        stage = "generation"
+        _make(job, _acquire(job))
+        return Finished(task.id, task.client_id, "done")
+    except Cancelled as cancelled:
+        return Finished(task.id, task.client_id, "cancelled", str(cancelled), "cancelled")
+    except WanGPError as error:
+        return Finished(task.id, task.client_id, "failed", str(error), stage)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        shortage = _shortage(task, services, error)
+    services.models.release()
+    return Finished(task.id, task.client_id, "failed", str(shortage), stage)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task whose settings and media are sound, its clips planned."""
+
+    task: Task
+    services: Services
+    report: Reporter
+    resolved: Resolved
+    clips: tuple[Clip, ...]
+    scenes: tuple[Scene, ...]
+    finishing: Postprocessing
+    seed: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The whole settings."""
+        return self.resolved.settings
+
+    @property
+    def samples(self) -> int:
+        """Samples of each clip, as planned."""
+        return int(self.settings["repeat_generation"]) * int(self.settings["batch_size"])
+
+
+def _prepare(task: Task, services: Services, report: Reporter) -> Job:
+    given = own_settings(task.params)
+    resolved = resolve(given, services.registry)
+    check(resolved)
+    tell_ignored(resolved, given, report.info)
+    settings = resolved.settings
+    inputs = load_inputs(settings, last_file(services.output_folder("video", task), VIDEO_EXTENSIONS))
+    mode = str(settings["multi_prompts_gen_type"])
+    clips = plan_clips(
+        split_clips(str(settings["prompt"]), mode) or [[PromptUnit("")]],
+        inputs.starts,
+        inputs.ends,
+        mode=mode,
+        pairwise=int(settings["multi_images_gen_type"]) == 1,
+    )
+    builder = SceneBuilder(settings, resolved.model, inputs, services.config.get("fit_canvas"), report.info)
+    return Job(
+        task=task,
+        services=services,
+        report=report,
+        resolved=resolved,
+        clips=tuple(clips),
+        scenes=tuple(builder.build(clip) for clip in clips),
+        finishing=read_postprocessing(settings),
+        seed=resolve_seed(int(settings["seed"])),
+    )
+
+
+def _acquire(job: Job) -> Pipeline:
+    models, model = job.services.models, job.resolved.model
+    options = job.services.load_options(job.settings)
+    job.report.move_to(_position(job, 0, 1, job.samples))
+    if not models.is_loaded(model, options):
+        job.report.phase(f"Loading model {model.name}")
+    pipeline = models.acquire(model, options)
+    job.report.clock.begin_generating()
+    return pipeline
+
+
+def _make(job: Job, pipeline: Pipeline) -> None:
+    """Make every sample of every clip; the files that an earlier run of the task has made are not made again."""
+    writer = OutputWriter(job.task, job.services, job.report, job.resolved.model)
+    planned = len(job.clips) * job.samples
+    extra_index = planned
+    writer.expect(planned)
+    for clip_no in range(len(job.clips)):
+        for number in _sample_numbers(job):
+            index = clip_no * job.samples + number - 1
+            if number > job.samples:
+                index, extra_index = extra_index, extra_index + 1
+                writer.expect(extra_index)
+            if not writer.is_made(index):
+                _make_sample(job, pipeline, writer, (clip_no, number, index))
+            if job.report.shall_stop_early():
+                writer.expect(index + 1)
+                return
+
+
+def _sample_numbers(job: Job) -> Iterator[int]:
+    """1, 2, ... up to the samples planned and those that the user asks for meanwhile."""
+    number = 0
+    while number < _total_samples(job):
+        number += 1
+        yield number
+
+
+def _total_samples(job: Job) -> int:
+    return job.samples + int(job.report.control.get("extra_orders", 0) or 0)
+
+
+def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int = 1, windows: int = 1) -> Position:
+    return Position(clip_no + 1, len(job.clips), number, samples, window_no, windows)
+
+
+def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tuple[int, int, int]) -> None:
+    clip_no, number, index = place
+    scene, seed, started = job.scenes[clip_no], sample_seed(job.seed, number), time.monotonic()
+    run = SampleRun(scene, job.settings, seed, pipeline, job.report)
+    is_image = bool(job.settings.get("image_mode"))
+
+    def product() -> Product:
+        settings = _own_settings(job, clip_no, seed, run.num_frames)
+        frames = postprocess(run.frames(), job.finishing, seed, job.report.checkpoint)
+        spent_s = time.monotonic() - started
+        return Product(index, "image" if is_image else "video", frames, settings, scene.canvas.fps, None, spent_s)
+
+    def on_window(window_no: int) -> None:
+        if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):
+            writer.save_partial(product())
+        windows = max(run.total_windows, window_no)
+        job.report.move_to(_position(job, clip_no, number, _total_samples(job), window_no, windows))
+
+    run(on_window)
+    job.report.phase("Saving output")
+    writer.save(product())
+
+
+def _own_settings(job: Job, clip_no: int, seed: int, num_frames: int) -> dict[str, Any]:
+    """The settings that make this one file again."""
+    settings = {**job.settings, "seed": seed, "repeat_generation": 1, "batch_size": 1}
+    units = job.clips[clip_no].prompts
+    if len(job.clips) > 1 and len(units) == 1:
+        settings["prompt"] = getattr(units[0], "source", "") or units[0].text
+    has_commands = any(unit.commands for unit in units)
+    if not job.settings.get("image_mode") and not has_commands:
+        settings["video_length"] = num_frames
+    return settings
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device or the machine has too little memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "not enough memory", "can't allocate memory"))
+
+
+def _shortage(task: Task, services: Services, error: BaseException) -> OutOfMemory:
+    params: Mapping[str, Any] = task.params
+    size = ", ".join(
+        f"{name} {params[name]}" for name in ("resolution", "video_length", "sliding_window_size") if params.get(name)
+    )
+    where = "the graphics card" if services.device.startswith("cuda") else "this machine"
+    asked = f" ({size})" if size else ""
+    return OutOfMemory(
+        f"There is too little memory on {where} for this task{asked}. Lower resolution or video_length, use a smaller "
+        f"sliding_window_size, or choose a leaner memory profile (override_profile 4 or 5). ({_first_line(error)})"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,155 @@
+"""One sample, window after window: each starts from the last frames of the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.core.contracts import Pipeline, WindowRequest
+from shared.core.prompts import PromptUnit
+from shared.diffusion.color import match_colors
+from shared.diffusion.windows import Window
+from shared.engine.canvas import Canvas
+from shared.engine.generate_report import Reporter
+from shared.engine.plan import window_seed
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A clip's media on its canvas, the same for all its samples.
+
+    `source` (F,H,W,3) is continued, `control` (F,H,W,3) is what is repainted where `mask` (F,H,W) is 255, or denoised
+    from; both stand still after their last frame. `windows` is the plan, `prompts` and `image_ends` go with it;
+    `extension` is what one more window would be (None: this clip cannot be extended).
+    """
+
+    canvas: Canvas
+    windows: tuple[Window, ...]
+    extension: Window | None
+    prompts: tuple[PromptUnit, ...]
+    image_start: Frames | None = None
+    image_ends: tuple[Frames, ...] = ()
+    source: Frames | None = None
+    control: Frames | None = None
+    mask: Frames | None = None
+    denoising_strength: float = 1.0
+
+    def prompt(self, number: int) -> PromptUnit:
+        """Prompt of a window (from 0); the last one repeats."""
+        return self.prompts[min(number, len(self.prompts) - 1)]
+
+    def image_end(self, number: int) -> Frames | None:
+        """End image of a window (from 0): a single one ends the clip, several end the windows in turn."""
+        if len(self.image_ends) == 1:
+            return self.image_ends[0] if number == len(self.windows) - 1 else None
+        return self.image_ends[number] if number < len(self.image_ends) else None
+
+
+class SampleRun:
+    """Makes the frames of one sample."""
+
+    def __init__(
+        self, scene: Scene, settings: Mapping[str, Any], seed: int, pipeline: Pipeline, report: Reporter
+    ) -> None:
+        self.scene, self._settings, self._seed, self._pipeline, self._report = scene, settings, seed, pipeline, report
+        self._made: list[Frames] = [] if scene.source is None else [scene.source]
+        self._new_frames = 0
+        self._extra_windows = 0
+
+    def __call__(self, on_window: Callable[[int], None]) -> Frames:
+        """All frames (F,H,W,3), the continued source first. `on_window` hears the number of each window, from 1."""
+        for number, window in self._windows():
+            on_window(number + 1)
+            self._report.checkpoint()
+            self._add(number, window)
+            if self._report.shall_stop_early():
+                break
+        return self.frames()
+
+    def frames(self) -> Frames:
+        """What there is so far."""
+        return self._made[0] if len(self._made) == 1 else np.concatenate(self._made)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames so far as video_length counts them: the last frame of a continued source is the first of them."""
+        return self._new_frames + (0 if self.scene.source is None else 1)
+
+    @property
+    def total_windows(self) -> int:
+        """Windows planned and asked for since."""
+        return len(self.scene.windows) + self._extra_windows
+
+    def _windows(self) -> Iterator[tuple[int, Window]]:
+        yield from enumerate(self.scene.windows)
+        while self.scene.extension is not None and self._report.takes_extra_window():
+            self._extra_windows += 1
+            yield self.total_windows - 1, self.scene.extension
+
+    def _add(self, number: int, window: Window) -> None:
+        prefix = self._tail(window.overlap) if self._made and window.overlap else None
+        request = self._request(number, window, prefix)
+        on_step = self._report.step_listener(self._pipeline)
+        frames = self._pipeline(request, on_step, self._report.is_cancelled).frames[0]
+        kept = 0 if prefix is None else len(prefix)
+        if prefix is None and number > 0:
+            kept = int(self._settings.get("sliding_window_trim_first_frames") or 0)
+        new = frames[kept : kept + window.output]
+        strength = float(self._settings.get("sliding_window_color_correction_strength") or 0)
+        if prefix is not None and strength > 0:
+            new = match_colors(new, prefix, strength, frames[:kept])
+        self._made.append(np.ascontiguousarray(new))
+        self._new_frames += len(new)
+
+    def _tail(self, count: int) -> Frames:
+        """The last `count` frames made (fewer where there are no more)."""
+        parts: list[Frames] = []
+        missing = count
+        for part in reversed(self._made):
+            parts.insert(0, part[-missing:])
+            missing -= len(parts[0])
+            if missing <= 0:
+                break
+        return np.concatenate(parts)
+
+    def _request(self, number: int, window: Window, prefix: Frames | None) -> WindowRequest:
+        scene, settings, unit = self.scene, self._settings, self.scene.prompt(number)
+        if unit.commands.loras_mult is not None:
+            settings = {**settings, "loras_multipliers": unit.commands.loras_mult}
+        trimmed = 0 if prefix is not None or number == 0 else int(settings.get("sliding_window_trim_first_frames") or 0)
+        request = WindowRequest(
+            prompt=unit.text,
+            negative_prompt=str(settings.get("negative_prompt") or ""),
+            width=scene.canvas.width,
+            height=scene.canvas.height,
+            num_frames=window.num_frames,
+            num_inference_steps=int(settings["num_inference_steps"]),
+            guidance_scale=float(settings["guidance_scale"]),
+            seed=window_seed(self._seed, number + 1),
+            flow_shift=None if settings.get("flow_shift") is None else float(settings["flow_shift"]),
+            sample_solver=str(settings.get("sample_solver") or ""),
+            image_start=scene.image_start if number == 0 and prefix is None else None,
+            image_end=scene.image_end(number),
+            prefix=prefix,
+            denoising_strength=scene.denoising_strength,
+            overlap_noise=float(settings.get("sliding_window_overlap_noise") or 0) if number > 0 else 0.0,
+            image_mode=bool(settings.get("image_mode")),
+            settings=settings,
+        )
+        if scene.control is None:
+            return request
+        first = self._new_frames - (0 if prefix is None else len(prefix)) - trimmed
+        shown = np.arange(first, first + window.num_frames)
+        mask = None if scene.mask is None else _at(scene.mask, shown)
+        return replace(request, source=_at(scene.control, shown), mask=mask)
+
+
+def _at(frames: Frames, numbers: NDArray[np.int_]) -> Frames:
+    """Frames by number; those before the first and after the last stand still."""
+    return frames[np.clip(numbers, 0, len(frames) - 1)]

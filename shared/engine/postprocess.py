@@ -1,0 +1,86 @@
+"""What is done to finished frames before they are saved: enlarging, film grain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.core.errors import SettingsError
+from shared.media.resize import lanczos_scale, upsample
+
+Frame = NDArray[np.uint8]
+
+# Deviation of the grain, in 8-bit levels, at intensity 1 in mid grey.
+GRAIN_LEVELS = 64.0
+
+
+@dataclass(frozen=True)
+class Postprocessing:
+    """What was asked for: `scale` by Lanczos (1: none), film grain of an intensity and saturation of 0..1."""
+
+    scale: float = 1.0
+    grain_intensity: float = 0.0
+    grain_saturation: float = 0.5
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the frames stay as they are."""
+        return self.scale == 1.0 and self.grain_intensity <= 0
+
+
+def read_postprocessing(settings: Mapping[str, Any]) -> Postprocessing:
+    """The postprocessing that settings ask for. Raises SettingsError for a method that is not here."""
+    temporal, spatial = settings.get("temporal_upsampling") or "", settings.get("spatial_upsampling") or ""
+    if temporal:
+        raise SettingsError(
+            f'temporal_upsampling: "{temporal}" is not available in this version. Use "" (off), '
+            f"or a higher force_fps with a longer video_length."
+        )
+    scale = lanczos_scale(spatial)
+    if spatial and scale is None:
+        raise SettingsError(
+            f'spatial_upsampling: "{spatial}" is not available in this version. Use "" (off) or lanczos with a '
+            f'factor, such as "lanczos1.5" or "lanczos2".'
+        )
+    return Postprocessing(
+        scale=scale or 1.0,
+        grain_intensity=float(settings.get("film_grain_intensity") or 0),
+        grain_saturation=float(settings.get("film_grain_saturation", 0.5)),
+    )
+
+
+def postprocess(
+    frames: Iterable[Frame], wanted: Postprocessing, seed: int, checkpoint: Callable[[], None]
+) -> Iterator[Frame]:
+    """The frames (H,W,3) with what is wanted applied, one at a time; `checkpoint` is called before each, may raise."""
+    if wanted.scale != 1.0:
+        frames = upsample(frames, wanted.scale)
+    random = np.random.default_rng(seed)
+    for frame in frames:
+        checkpoint()
+        yield add_grain(frame, wanted, random) if wanted.grain_intensity > 0 else frame
+
+
+def add_grain(frame: Frame, wanted: Postprocessing, random: np.random.Generator) -> Frame:
+    """A frame with grain: grey at saturation 0, coloured at 1, strongest in the mid tones and none in black and white.
+
+    The grain is drawn anew each frame and is a little larger than a pixel, as on film.
+    """
+    height, width = frame.shape[:2]
+    colour = _soften(random.standard_normal((height, width, 3), dtype=np.float32))
+    grey = _soften(random.standard_normal((height, width, 1), dtype=np.float32))
+    grain = wanted.grain_saturation * colour + (1 - wanted.grain_saturation) * grey
+    tone = frame.astype(np.float32).mean(axis=2, keepdims=True) / 255
+    weight = np.sqrt(np.clip(4 * tone * (1 - tone), 0, 1))
+    grained = frame + wanted.grain_intensity * GRAIN_LEVELS * weight * grain
+    return np.clip(np.rint(grained), 0, 255).astype(np.uint8)
+
+
+def _soften(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Noise of deviation 1 whose neighbours are alike: each value with half of those above and to the left."""
+    mixed = noise + 0.5 * np.roll(noise, 1, axis=0) + 0.5 * np.roll(noise, 1, axis=1)
+    return np.asarray(mixed / np.sqrt(1.5), np.float32)
