@@ -8,6 +8,12 @@ from typing import Any, Literal, Protocol
 Relation = Literal["set", "equals", "at_least", "has_letter", "always"]
 
 
+def is_given(value: Any) -> bool:
+    """Whether a value asks for something: not nothing, zero or empty. Pictures and arrays always do."""
+    plain = (bool, int, float, str, list, tuple, dict, set, frozenset)
+    return value is not None and (bool(value) if isinstance(value, plain) else True)
+
+
 class Lookup(Protocol):
     """What a condition is tested on: a dict of settings, or a ModelDef."""
 
@@ -29,7 +35,7 @@ class Condition:
         found = self.default if found is None else found
         match self.relation:
             case "set":
-                return bool(found)
+                return is_given(found)
             case "equals":
                 return bool(found == self.value)
             case "at_least":

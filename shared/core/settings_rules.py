@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from shared.core.conditions import is_given
 from shared.core.errors import SettingsError
 from shared.core.lora_multipliers import parse_multipliers
 from shared.core.params import Param, number_text, shown
@@ -112,10 +113,10 @@ def _start(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[
             accepted = ", ".join(letter for letter in allowed if letter in "SEVL")
             yield f"image_prompt_type: {shown(''.join(refused))} is not available for this model. Use {accepted}."
     for letter, name, words in _START_LETTERS:
-        if letter in letters and name in params and not settings.get(name):
+        if letter in letters and name in params and not is_given(settings.get(name)):
             yield f'{name}: it is missing. image_prompt_type "{letters}" asks for {words}.'
     needs_start = bool(set(allowed) & set("SVL")) and "T" not in allowed
-    has_start = any(settings.get(name) for name in ("image_start", "video_source")) or "L" in letters
+    has_start = any(is_given(settings.get(name)) for name in ("image_start", "video_source")) or "L" in letters
     if needs_start and not has_start and not settings.get("mode"):
         names = {"S": "image_start", "V": "video_source"}
         accepted = " or ".join(name for letter, name in names.items() if letter in allowed)
@@ -181,7 +182,7 @@ def _images_and_prompts(
 def _files(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
     for name, value in settings.items():
         param = params.get(name)
-        if param is None or not param.is_media or not value:
+        if param is None or not param.is_media or not is_given(value):
             continue
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(item, (str, os.PathLike)) and _is_missing(str(item)):

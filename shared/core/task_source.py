@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.core.conditions import Lookup
+from shared.core.conditions import Lookup, is_given
 from shared.core.declarations.frames import fps_text
 from shared.core.errors import SettingsError, WanGPError
 from shared.core.task import Task
@@ -93,13 +93,13 @@ def apply_media_flag_defaults(settings: dict[str, Any], model_def: Lookup) -> di
     if starts:
         inferred["image_prompt_type"] = str(settings.get("image_prompt_type") or "") + starts
     control = str(settings.get("video_prompt_type") or "")
-    if _is_given(settings.get("image_refs")) and "I" not in control:
+    if is_given(settings.get("image_refs")) and "I" not in control:
         letters = _first_choice(model_def.get("image_ref_choices", None), "I")
         added = "".join(letter for letter in letters if letter not in control)
         if added:
             inferred["video_prompt_type"] = control + added
     sound = str(settings.get("audio_prompt_type") or "")
-    wanted = "B" if _is_given(settings.get("audio_guide2")) else "A" if _is_given(settings.get("audio_guide")) else ""
+    wanted = "B" if is_given(settings.get("audio_guide2")) else "A" if is_given(settings.get("audio_guide")) else ""
     if wanted and wanted not in sound:
         letters = _first_choice(model_def.get("audio_prompt_type_sources", None), wanted)
         added = "".join(letter for letter in letters if letter not in sound)
@@ -171,11 +171,11 @@ def _start_letters(settings: Mapping[str, Any], allowed: str) -> str:
     present = str(settings.get("image_prompt_type") or "")
     added = ""
     if not set(present) & set("SVL"):
-        if _is_given(settings.get("video_source")) and "V" in allowed:
+        if is_given(settings.get("video_source")) and "V" in allowed:
             added = "V"
-        elif _is_given(settings.get("image_start")) and "S" in allowed:
+        elif is_given(settings.get("image_start")) and "S" in allowed:
             added = "S"
-    if _is_given(settings.get("image_end")) and "E" in allowed and "E" not in present:
+    if is_given(settings.get("image_end")) and "E" in allowed and "E" not in present:
         added += "E"
     return added
 
@@ -211,10 +211,6 @@ def _absolute(value: Any, base_folder: str | os.PathLike[str]) -> Any:
     absolute = os.path.abspath(os.path.join(os.fspath(base_folder), os.path.expanduser(path)))
     suffix = text.partition("|")[2]
     return f"{absolute}|{suffix}" if virtual else absolute
-
-
-def _is_given(value: Any) -> bool:
-    return value is not None and not (isinstance(value, (str, list, tuple)) and len(value) == 0)
 
 
 def _read_json(path: Path) -> list[Any]:

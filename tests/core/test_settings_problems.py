@@ -101,8 +101,16 @@ def test_pictures_in_memory_urls_and_virtual_sources_need_no_file(make_model: Ma
     class Picture:
         size = (8, 8)
 
-    given = {"image_prompt_type": "S", "image_start": [Picture()]}
-    assert found(make_model, given) == []
+    class Array:
+        shape = (8, 8, 3)
+
+        def __bool__(self) -> bool:
+            raise ValueError("the truth of an array is ambiguous")
+
+    for start in ([Picture()], Picture(), Array()):
+        given = {"image_prompt_type": "S", "image_start": start}
+        assert found(make_model, given) == []
+        assert ignored(given, params_of(make_model())) == []
     for source in ("https://a.example/b.png", "data:image/png;base64,AAAA"):
         assert found(make_model, {"image_prompt_type": "S", "image_start": source}) == []
     assert found(make_model, {"image_prompt_type": "V", "video_source": "memory|vsource=x"}) == []
