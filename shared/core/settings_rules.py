@@ -61,12 +61,11 @@ def _resolution(settings: Mapping[str, Any], model: ModelDef | None, params: Map
     except SettingsError as error:
         yield str(error)
         return
-    side = int(model.get("max_side", MAX_SIDE_PX)) if model is not None else MAX_SIDE_PX
-    pixels = int(model.get("max_pixels", MAX_PIXELS)) if model is not None else MAX_PIXELS
-    if not (MIN_SIDE_PX <= width <= side and MIN_SIDE_PX <= height <= side and width * height <= pixels):
+    is_bounded = all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (width, height))
+    if not is_bounded or width * height > MAX_PIXELS:
         yield (
-            f'resolution: "{value}" is not accepted. Use sides from {MIN_SIDE_PX} to {side} px '
-            f"and at most {pixels / 1e6:.3g} million pixels in all."
+            f'resolution: "{value}" is not accepted. Use sides from {MIN_SIDE_PX} to {MAX_SIDE_PX} px '
+            f"and at most {MAX_PIXELS / 1e6:.3g} million pixels in all."
         )
 
 
