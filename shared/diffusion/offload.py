@@ -38,13 +38,6 @@ def place(pipe: Any, device: str, profile: float = -1) -> Placement:
     return "resident"
 
 
-def release(pipe: Any) -> None:
-    """Undo hooks of `place` and give cached device memory back."""
-    pipe.remove_all_hooks()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def _weight_bytes(pipe: Any) -> int:
     modules = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
     return sum(weight.nbytes for module in modules for weight in (*module.parameters(), *module.buffers()))

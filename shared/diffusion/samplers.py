@@ -24,7 +24,7 @@ class FlowEulerScheduler(FlowMatchEulerDiscreteScheduler):
         """Set the noise levels 1, 1 - 1/n, ... 1/n, each shifted; then 0."""
         steps = num_inference_steps or 1
         sigmas = np.linspace(1.0, 0.0, steps + 1)[:-1].tolist()
-        super().set_timesteps(steps, device=device, sigmas=sigmas, **options)
+        super().set_timesteps(steps, device=device, sigmas=sigmas, **options)  # type: ignore[misc]
 
 
 def _multistep_config(train_timesteps: int, shift: float) -> dict[str, Any]:
