@@ -196,7 +196,7 @@ def mux_audio(video: str | PathLike[str], clip: AudioClip, path: str | PathLike[
     """Copy a video without encoding it again, with `clip` as its only sound, cut to the length of the picture."""
     with open_media(video) as source, whole_file(path) as part:
         template = picture_stream(source, video)
-        duration = float(template.duration * template.time_base) if template.duration else clip.duration_s
+        end_s = 0.0
         with _output(part, Path(path), Path(path).suffix.lower()) as target:
             target.metadata.update(source.metadata)
             copy = target.add_stream_from_template(template)
@@ -204,10 +204,12 @@ def mux_audio(video: str | PathLike[str], clip: AudioClip, path: str | PathLike[
             for packet in source.demux(template):
                 if not packet.size:
                     continue
+                if packet.pts is not None:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.dts is not None:
-                    track.write_until(min(float(packet.dts * packet.time_base) + 0.5, duration))
+                    track.write_until(float(packet.dts * packet.time_base))
                 packet.stream = copy
                 target.mux(packet)
-            track.write_until(duration)
+            track.write_until(end_s)
             track.end()
     return Path(path)
