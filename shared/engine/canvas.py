@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.core.errors import SettingsError
-from shared.core.units import fit_canvas, parse_resolution, parse_seconds
+from shared.core.units import MAX_PIXELS, MAX_SIDE_PX, fit_canvas, largest_size, parse_resolution, parse_seconds
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -20,33 +20,54 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Canvas:
-    """Width and height (pixels) and frames a second."""
+    """Width and height (pixels) and frames a second that the model makes."""
 
     width: int
     height: int
     fps: float
 
 
+@dataclass(frozen=True)
+class Size:
+    """What the model makes, and what that is enlarged to where more was asked for than it can make."""
+
+    width: int
+    height: int
+    enlarged_to: tuple[int, int] | None = None
+
+
 def plan_size(
     resolution: str, model: ModelDef, shape: tuple[int, int] | None, canvas_mode: CanvasMode, tell: Tell
-) -> tuple[int, int]:
-    """Width and height for a `resolution`, in multiples that the model can make.
+) -> Size:
+    """The size for a `resolution`, in multiples that the model can make.
 
     `shape` is the size of the picture or clip whose ratio the result takes, `canvas_mode` how: the `fit_canvas` of
-    the configuration.
+    the configuration. A size beyond the model is made as large as it can and enlarged.
     """
-    asked = parse_resolution(resolution)
-    multiple = model.block_size
-    size = fit_canvas(asked, shape or asked, canvas_mode if shape else EXACT, multiple)
-    if size != asked:
+    asked, multiple = parse_resolution(resolution), model.block_size
+    reshaped = asked if shape is None else fit_canvas(asked, shape, canvas_mode, 2)
+    made = largest_size(
+        *reshaped,
+        max_side=int(model.get("max_side", MAX_SIDE_PX)),
+        max_pixels=int(model.get("max_pixels", MAX_PIXELS)),
+        multiple=multiple,
+    )
+    if made != reshaped:
+        tell(
+            f"resolution: {reshaped[0]}x{reshaped[1]} is made at {made[0]}x{made[1]}, the largest of about that shape "
+            f"that this model can make, and enlarged."
+        )
+        return Size(*made, enlarged_to=reshaped)
+    made = fit_canvas(asked, shape or asked, canvas_mode if shape else EXACT, multiple)
+    if made != asked:
         is_reshaped = shape is not None and shape[0] * asked[1] != shape[1] * asked[0] and canvas_mode != EXACT
         reason = (
             f"it takes the shape of the picture or clip given ({shape[0]}x{shape[1]})"
             if shape is not None and is_reshaped
             else f"this model makes multiples of {multiple} pixels"
         )
-        tell(f"resolution: {resolution} becomes {size[0]}x{size[1]}, because {reason}.")
-    return size
+        tell(f"resolution: {resolution} becomes {made[0]}x{made[1]}, because {reason}.")
+    return Size(*made)
 
 
 def plan_fps(

@@ -49,6 +49,8 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     settings = complete(upgrade(dict(given), model), model)
     settings |= infer_letters(given, settings)
     settings |= repainting(settings)
+    if model.get("image_outputs") and not settings.get("image_mode"):
+        settings["image_mode"] = 1
     return Resolved(model, registry.handler(model), registry.params(model), settings)
 
 
@@ -101,7 +103,8 @@ def unused_media(settings: Mapping[str, Any]) -> list[str]:
 def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
     """The flag settings that the caller left out, with the letters of the media that were given added."""
     inferred: dict[str, str] = {}
-    named = {name for name, param in DECLARATIONS.items() if _names_of(name, param) & given.keys()}
+    said = {name for name, value in given.items() if value is not None}
+    named = {name for name, param in DECLARATIONS.items() if {name, *param.aliases} & said}
     for name, (flag, letters) in _LETTER_USERS.items():
         present = inferred.get(flag, settings.get(flag) or "")
         if flag in named or not _is_given(settings.get(name)) or any(letter in present for letter in letters):
@@ -138,10 +141,6 @@ def own_settings(params: Mapping[str, Any]) -> dict[str, Any]:
 def canonical_settings(params: Mapping[str, Any]) -> dict[str, Any]:
     """A task's settings under today's names, without any model's defaults."""
     return canonical(own_settings(params))
-
-
-def _names_of(name: str, param: Param) -> set[str]:
-    return {name, *param.aliases}
 
 
 def _is_given(value: Any) -> bool:

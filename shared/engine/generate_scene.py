@@ -12,10 +12,11 @@ from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from shared.core.units import parse_kept_frames
 from shared.engine.canvas import Canvas, CanvasMode, plan_fps, plan_length, plan_size
-from shared.engine.generate_inputs import Clipping, Frames, Inputs, on_canvas
+from shared.engine.generate_inputs import Clipping, Frames, Inputs, named, on_canvas
 from shared.engine.generate_windows import Scene
 from shared.engine.plan import Clip
-from shared.engine.window_plan import plan_clip, window_limits
+from shared.engine.window_plan import WindowPlan, plan_clip, window_limits
+from shared.media.audio import AudioClip, read_audio
 
 
 class SceneBuilder:
@@ -41,8 +42,8 @@ class SceneBuilder:
         """The scene of a clip. Raises MediaError for media that cannot be read, SettingsError where nothing fits."""
         inputs, settings = self._inputs, self._settings
         shape = inputs.shape_of(clip.image_start)
-        width, height = plan_size(str(settings["resolution"]), self._model, shape, self._fit_canvas, self._tell)
-        canvas = Canvas(width, height, self._fps)
+        size = plan_size(str(settings["resolution"]), self._model, shape, self._fit_canvas, self._tell)
+        canvas = Canvas(size.width, size.height, self._fps)
         source = None if inputs.source is None else self._frames("source", inputs.source, canvas, inputs.keep)
         plan = plan_clip(
             clip.prompts,
@@ -55,6 +56,7 @@ class SceneBuilder:
             raise SettingsError(
                 f"video_length: {self._length} frames add nothing to the clip that is continued. Ask for a longer one."
             )
+        self._tell_unused(clip, plan)
         control = self._control(canvas)
         mask = None if control is None else self._mask(canvas, len(control))
         if control is not None and mask is None and inputs.denoising_strength >= 1:
@@ -62,6 +64,8 @@ class SceneBuilder:
             control = None
         return Scene(
             canvas=canvas,
+            enlarged_to=size.enlarged_to,
+            audio=None if source is None else self._sound(len(source)),
             windows=plan.windows,
             extension=plan.extension,
             prompts=plan.prompts,
@@ -78,6 +82,26 @@ class SceneBuilder:
         if text not in self._told:
             self._told.add(text)
             self._tell_user(text)
+
+    def _tell_unused(self, clip: Clip, plan: WindowPlan) -> None:
+        """Say which prompts and end images no window is there for."""
+        windows = len(plan.windows)
+        if self._limits.size is None and any(unit.commands for unit in clip.prompts):
+            self._tell("prompt: window commands have no effect, this model makes a clip in one go.")
+        elif len(clip.prompts) > windows:
+            self._tell(
+                f"prompt: {windows} of {len(clip.prompts)} prompts are used, one for each sliding window; "
+                f"a longer video_length has more windows."
+            )
+        if len(clip.image_ends) > windows:
+            self._tell(f"image_end: {windows} of {len(clip.image_ends)} images are used, one for each sliding window.")
+
+    def _sound(self, num_frames: int) -> AudioClip | None:
+        """The sound of the continued clip, as long as its kept frames."""
+        source = self._inputs.source
+        if source is None or not source.info.has_audio:
+            return None
+        return named("video_source", lambda: read_audio(source.source)).cut(num_frames / self._fps)
 
     def _frames(self, name: str, media: Image.Image | Clipping, canvas: Canvas, keep: int | None = None) -> Frames:
         """Frames (F,H,W,3), or (F,H,W) of a mask picture, on the canvas; read once."""

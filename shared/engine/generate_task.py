@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.core.contracts import Control, Pipeline
@@ -72,7 +72,7 @@ class Job:
     resolved: Resolved
     clips: tuple[Clip, ...]
     scenes: tuple[Scene, ...]
-    finishing: Postprocessing
+    finishings: tuple[Postprocessing, ...]
     seed: int
 
     @property
@@ -102,16 +102,23 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
         pairwise=int(settings["multi_images_gen_type"]) == 1,
     )
     builder = SceneBuilder(settings, resolved.model, inputs, services.config.get("fit_canvas"), report.info)
+    scenes = tuple(builder.build(clip) for clip in clips)
     return Job(
         task=task,
         services=services,
         report=report,
         resolved=resolved,
         clips=tuple(clips),
-        scenes=tuple(builder.build(clip) for clip in clips),
-        finishing=read_postprocessing(settings),
+        scenes=scenes,
+        finishings=tuple(_finishing(settings, scene) for scene in scenes),
         seed=resolve_seed(int(settings["seed"])),
     )
+
+
+def _finishing(settings: Mapping[str, Any], scene: Scene) -> Postprocessing:
+    finishing = replace(read_postprocessing(settings), base=scene.enlarged_to)
+    finishing.size(scene.canvas.width, scene.canvas.height)
+    return finishing
 
 
 def _acquire(job: Job) -> Pipeline:
@@ -168,9 +175,11 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
 
     def product() -> Product:
         settings = _own_settings(job, clip_no, seed, run.num_frames)
-        frames = postprocess(run.frames(), job.finishing, seed, job.report.checkpoint)
+        frames = postprocess(run.frames(), job.finishings[clip_no], seed, job.report.checkpoint)
         spent_s = time.monotonic() - started
-        return Product(index, "image" if is_image else "video", frames, settings, scene.canvas.fps, None, spent_s)
+        return Product(
+            index, "image" if is_image else "video", frames, settings, scene.canvas.fps, scene.audio, spent_s
+        )
 
     def on_window(window_no: int) -> None:
         if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):

@@ -16,6 +16,7 @@ from shared.diffusion.windows import Window
 from shared.engine.canvas import Canvas
 from shared.engine.generate_report import Reporter
 from shared.engine.plan import window_seed
+from shared.media.audio import AudioClip
 
 Frames = NDArray[np.uint8]
 
@@ -26,7 +27,8 @@ class Scene:
 
     `source` (F,H,W,3) is continued, `control` (F,H,W,3) is what is repainted where `mask` (F,H,W) is 255, or denoised
     from; both stand still after their last frame. `windows` is the plan, `prompts` and `image_ends` go with it;
-    `extension` is what one more window would be (None: this clip cannot be extended).
+    `extension` is what one more window would be (None: this clip cannot be extended). The finished frames are
+    brought to the size `enlarged_to` and get the sound `audio`.
     """
 
     canvas: Canvas
@@ -39,6 +41,8 @@ class Scene:
     control: Frames | None = None
     mask: Frames | None = None
     denoising_strength: float = 1.0
+    enlarged_to: tuple[int, int] | None = None
+    audio: AudioClip | None = None
 
     def prompt(self, number: int) -> PromptUnit:
         """Prompt of a window (from 0); the last one repeats."""

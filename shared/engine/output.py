@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from shared.core.events import MediaType, Output
 from shared.core.model_def import ModelDef
+from shared.core.paths import safe_name
 from shared.core.settings import MEDIA_KEYS, SETTINGS_VERSION
 from shared.core.settings_io import export_settings
 from shared.core.task import Task
@@ -27,6 +29,9 @@ from shared.media.names import output_path
 from shared.media.video import video_extension, write_video
 
 Frame = NDArray[np.uint8]
+
+# Below the folder of the outputs: what there is of clips that are being made, or were not finished.
+PARTIAL_FOLDER = "partial"
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,9 @@ class OutputWriter:
 
     def __init__(self, task: Task, services: Services, report: Reporter, model: ModelDef | None) -> None:
         self._task, self._services, self._report, self._model = task, services, report, model
-        self._partial: Path | None = None
         self._made = dict(services.ledger.made(task.id)) if services.ledger is not None else {}
+        if task.attempts > 1:
+            remove_dead_parts(services.output_folder("video", task), services.output_folder("image", task))
 
     def expect(self, count: int) -> None:
         """Note how many results there will be."""
@@ -78,7 +84,7 @@ class OutputWriter:
         self._write(replace(product, frames=shown), path, settings)
         if ledger is not None:
             ledger.commit(self._task.id, product.index)
-        self.drop_partial()
+        self._drop_partial(product)
         self._report.emit(
             Output,
             path=str(path),
@@ -91,18 +97,22 @@ class OutputWriter:
         return path
 
     def save_partial(self, product: Product) -> None:
-        """Keep what there is of a clip beside where it will be, in place of the last partial one."""
-        path = self._partial or self._path(product)
-        partial = path if self._partial else path.with_name(f"{path.stem}_partial{path.suffix}")
-        self._write(product, partial, self._embedded(product))
-        self._partial = partial
+        """Keep what there is of a clip, in place of what was kept before, until the whole one is saved."""
+        path = self._partial_path(product)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(product, path, self._embedded(product))
 
-    def drop_partial(self) -> None:
-        """Remove the partial clip: the whole one is there."""
-        if self._partial is not None:
-            self._partial.unlink(missing_ok=True)
-            self._partial.with_suffix(".json").unlink(missing_ok=True)
-            self._partial = None
+    def _drop_partial(self, product: Product) -> None:
+        path = self._partial_path(product)
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def _partial_path(self, product: Product) -> Path:
+        """The same for every run of a task, so that a run after a crash replaces what the first one kept."""
+        name = safe_name(f"task{self._task.id}_{self._task.client_id}")
+        return self._path(product).parent / PARTIAL_FOLDER / f"{name}{self._extension(product)}"
 
     def _embedded(self, product: Product) -> dict[str, Any]:
         """The settings as they go into the file: the export form, and how and when it was made."""
@@ -132,13 +142,14 @@ class OutputWriter:
         return {"type": f"WanGP - {settings.get('mode')}", "settings_version": SETTINGS_VERSION, **own}
 
     def _path(self, product: Product) -> Path:
+        folder = self._services.output_folder(product.media_type, self._task)
+        return output_path(folder, product.settings, self._extension(product)).resolve()
+
+    def _extension(self, product: Product) -> str:
         config = self._services.config
         if product.media_type == "image":
-            extension = image_extension(config.get("image_output_codec"))
-        else:
-            extension = video_extension(config.get("video_output_codec"), config.get("video_container"))
-        folder = self._services.output_folder(product.media_type, self._task)
-        return output_path(folder, product.settings, extension).resolve()
+            return image_extension(config.get("image_output_codec"))
+        return video_extension(config.get("video_output_codec"), config.get("video_container"))
 
     def _write(self, product: Product, path: Path, settings: dict[str, Any]) -> None:
         config = self._services.config
@@ -179,12 +190,21 @@ def _keeping(frames: Iterable[Frame], kept: list[Frame]) -> Iterator[Frame]:
         yield frame
 
 
+def remove_dead_parts(*folders: Path) -> None:
+    """Remove the half files of a killed program: temporary names that nobody has written to since this one started."""
+    started = psutil.Process().create_time()
+    for folder in set(folders):
+        for part in folder.glob(".*.part.*"):
+            if part.stat().st_mtime < started:
+                part.unlink(missing_ok=True)
+
+
 def last_file(folder: Path, extensions: tuple[str, ...]) -> Callable[[], str | None]:
     """Finds the newest finished file of a folder when called."""
 
     def find() -> str | None:
         files = [path for path in folder.glob("*") if path.suffix.lower() in extensions and path.is_file()]
-        finished = [path for path in files if not path.name.startswith(".") and not path.stem.endswith("_partial")]
+        finished = [path for path in files if not path.name.startswith(".")]
         return str(max(finished, key=lambda path: path.stat().st_mtime)) if finished else None
 
     return find

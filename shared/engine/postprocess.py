@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from shared.core.errors import SettingsError
-from shared.media.resize import lanczos_scale, upsample
+from shared.media.resize import MAX_UPSAMPLED_PIXELS, cover, lanczos_scale, upsampled_size
 
 Frame = NDArray[np.uint8]
 
@@ -20,16 +21,31 @@ GRAIN_LEVELS = 64.0
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """What was asked for: `scale` by Lanczos (1: none), film grain of an intensity and saturation of 0..1."""
+    """What was asked for: `scale` by Lanczos (1: none), film grain of an intensity and saturation of 0..1.
+
+    `base` is the size (width, height) that frames are brought to before they are scaled; None: their own.
+    """
 
     scale: float = 1.0
     grain_intensity: float = 0.0
     grain_saturation: float = 0.5
+    base: tuple[int, int] | None = None
 
     @property
     def is_nothing(self) -> bool:
         """Whether the frames stay as they are."""
-        return self.scale == 1.0 and self.grain_intensity <= 0
+        return self.scale == 1.0 and self.base is None and self.grain_intensity <= 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The size (width, height) that frames of width x height end with. Raises SettingsError for one too large."""
+        own = self.base or (width, height)
+        result = own if self.scale == 1.0 else upsampled_size(own, self.scale)
+        if result[0] * result[1] > MAX_UPSAMPLED_PIXELS:
+            raise SettingsError(
+                f"spatial_upsampling: the result would have {result[0]}x{result[1]} pixels; at most "
+                f"{MAX_UPSAMPLED_PIXELS / 1e6:.0f} million are made. Choose a smaller factor."
+            )
+        return result
 
 
 def read_postprocessing(settings: Mapping[str, Any]) -> Postprocessing:
@@ -57,11 +73,12 @@ def postprocess(
     frames: Iterable[Frame], wanted: Postprocessing, seed: int, checkpoint: Callable[[], None]
 ) -> Iterator[Frame]:
     """The frames (H,W,3) with what is wanted applied, one at a time; `checkpoint` is called before each, may raise."""
-    if wanted.scale != 1.0:
-        frames = upsample(frames, wanted.scale)
     random = np.random.default_rng(seed)
     for frame in frames:
         checkpoint()
+        size = wanted.size(frame.shape[1], frame.shape[0])
+        if size != (frame.shape[1], frame.shape[0]):
+            frame = np.asarray(cover(Image.fromarray(frame), *size))
         yield add_grain(frame, wanted, random) if wanted.grain_intensity > 0 else frame
 
 

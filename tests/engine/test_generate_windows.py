@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from shared.core.events import Preview, Progress, Status
-from shared.media.video import read_frames, write_video
+from shared.media.audio import AudioClip, read_audio
+from shared.media.video import probe, read_frames, write_video
 from tests.fakes.engine import Engine, make_engine
 
 
@@ -122,10 +123,9 @@ def test_a_partial_clip_is_there_after_an_abort_and_gone_after_success(engine: E
 
     engine.on_event = abort_in_third_window
     assert engine.run(video_length=41).outcome == "cancelled"
-    (partial,) = engine.services.output_folder("video").glob("*")
-    assert partial.stem.endswith("_partial") and len(read_frames(partial)[0]) == 29
+    (partial,) = engine.services.output_folder("video").glob("**/*.mp4")
+    assert partial.parent.name == "partial" and len(read_frames(partial)[0]) == 29
 
-    partial.unlink()
     engine.on_event = lambda event: None
     engine.control.set("abort", False)
     (output,) = engine.make(video_length=41)
@@ -152,6 +152,22 @@ def test_as_much_of_the_clip_is_kept_as_asked_for(engine: Engine, source: Path, 
     frames, _ = read_frames(output.path)
     assert len(frames) == count + 8
     np.testing.assert_array_equal(frames[:count], read_frames(source)[0][:count])
+
+
+def test_the_sound_of_the_continued_clip_is_kept(engine: Engine, source: Path, tmp_path: Path) -> None:
+    sound = AudioClip(np.full((24000, 1), 0.25, np.float32), 16000)
+    loud = write_video(read_frames(source)[0], tmp_path / "loud.mp4", 8, "libx264_lossless", audio=sound)
+
+    (output,) = engine.make(image_prompt_type="V", video_source=str(loud), video_length=9)
+
+    assert probe(output.path).has_audio and len(read_frames(output.path)[0]) == 20
+    assert read_audio(output.path).duration_s == pytest.approx(1.5, abs=0.15)
+
+
+def test_prompts_without_a_window_are_told(engine: Engine) -> None:
+    engine.make("one\ntwo\nthree", multi_prompts_gen_type="W", video_length=29)
+
+    assert "2 of 3 prompts are used" in engine.infos
 
 
 def test_keeping_none_of_the_clip_is_refused(engine: Engine, source: Path) -> None:

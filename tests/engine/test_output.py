@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,19 @@ def test_a_task_run_again_after_a_kill_makes_no_file_twice(
     files = set(engine.services.output_folder("video").glob("*"))
     assert {Path(output.path) for output in outputs} == files and before <= files and len(files) == 3
     assert ledger.count == 3
+
+
+def test_half_files_of_a_killed_run_are_removed(engine: Engine) -> None:
+    folder = engine.services.output_folder("video")
+    folder.mkdir(parents=True)
+    dead, alive = folder / ".clip.0a1b2c3d.part.mp4", folder / ".clip.99999999.part.mp4"
+    for path in (dead, alive):
+        path.write_bytes(b"half")
+    os.utime(dead, (1, 1))
+
+    engine.make(attempts=2)
+
+    assert not dead.exists() and alive.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -90,11 +90,11 @@ class Engine:
         model = next(iter(self.registry.models().values()))
         return self.services.models.acquire(model, self.services.load_options({}))  # type: ignore[return-value]
 
-    def run(self, prompt: str = "a red ball", *, task_id: int = 7, plugin_data: Any = None, **params: Any) -> Finished:
+    def run(self, prompt: str = "a red ball", *, attempts: int = 1, plugin_data: Any = None, **params: Any) -> Finished:
         """Run one task; its events are in `events`."""
         self.events.clear()
         settings = {"model_type": "squares", "prompt": prompt, **params}
-        task = Task(params=settings, id=task_id, client_id="me", plugin_data=plugin_data or {})
+        task = Task(params=settings, id=7, client_id="me", plugin_data=plugin_data or {}, attempts=attempts)
         return run_task(task, self._hear, self.control, self.services)
 
     def make(self, prompt: str = "a red ball", **params: Any) -> list[Output]:
