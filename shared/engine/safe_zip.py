@@ -22,7 +22,7 @@ MAX_TEXT_BYTES = 64 << 20
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 4 << 20
 _CHUNK = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
 
 
 class SafeZip:

@@ -17,6 +17,7 @@ from shared.core.contracts import Control
 from shared.core.errors import WorkerDied
 from shared.core.events import Console, Event, Finished, Info, Output, Progress, Started, Status
 from shared.core.task import Task
+from shared.engine.executors.local import LocalExecutor
 from shared.engine.executors.process import ProcessExecutor
 from shared.engine.queue import TaskQueue
 from shared.engine.worker import Worker
@@ -221,3 +222,37 @@ def test_the_program_itself_never_loads_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("kind", [ProcessExecutor, LocalExecutor])
+def test_hooks_run_in_the_program(tmp_path: Path, kind: type[ProcessExecutor] | type[LocalExecutor]) -> None:
+    def hook(settings: dict[str, object], plugin_data: dict[str, object], model_type: str) -> dict[str, object]:
+        if plugin_data == {}:
+            raise ValueError("no data")
+        return {**settings, "pid": os.getpid(), "model": model_type, "data": plugin_data}
+
+    executor = kind(spec(tmp_path), hooks={"before_metadata_save": hook})
+    events: list[Event] = []
+    assert executor.run(Task({}, 1, "a", {"x": 1}), events.append, Control()).outcome == "done"
+    (output,) = [event for event in events if isinstance(event, Output)]
+    made = output.settings
+    assert (made["pid"], made["model"], made["data"]) == (os.getpid(), "fake", {"x": 1})
+    executor.close()
+
+
+def test_a_hook_that_fails_ends_its_task_with_a_sentence(tmp_path: Path) -> None:
+    def hook(*_: object) -> None:
+        raise ValueError("no data")
+
+    executor = ProcessExecutor(spec(tmp_path), hooks={"before_metadata_save": hook})
+    events: list[Event] = []
+    finished = executor.run(Task({}, 1, "a"), events.append, Control())
+    assert finished.error == "The plugin hook before_metadata_save failed (ValueError: no data)."
+    executor.close()
+
+
+def test_the_first_task_hears_that_the_process_is_loading(queue: TaskQueue, worker: Worker) -> None:
+    subscription = queue.subscribe({"a"})
+    queue.put([task("a")])
+    events = events_until_finished(subscription)
+    assert next(event.phase for event in events if isinstance(event, Progress)) == "Loading engine"

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class FakeServices:
     device: str
     ledger: OutputLedger | None
     runs: int = 0
+    before_metadata_save: list[Callable[..., Any]] = field(default_factory=list)
 
 
 def build_services(
@@ -91,6 +92,8 @@ def _make_output(task: Task, index: int, emit: Callable[[Event], None], services
     made = ledger.made(task.id) if ledger else {}
     path = services.output_dir / f"task{task.id}_{index}_{time.time_ns()}.txt"
     settings = {"prompt": task.params.get("prompt", ""), "seed": 7, "model_type": "fake"}
+    for hook in services.before_metadata_save:
+        settings = hook(settings, task.plugin_data, "fake")
     if index in made:
         path = Path(made[index])
     else:

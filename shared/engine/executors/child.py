@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 
 from shared.core.contracts import Control
@@ -25,6 +26,7 @@ from shared.core.events import Console, Event, Output
 from shared.core.task import Task
 from shared.engine.executors.console import ConsoleCapture, StreamName
 from shared.engine.executors.media_exchange import pack
+from shared.engine.executors.remote_hooks import RemoteHooks
 from shared.engine.executors.spec import Runner
 from shared.engine.executors.wire import Broke, Channel, Ended, HookAnswer, Ready, Run, Setup, Told, Wish
 from shared.engine.folder_lock import hold_worker_lock
@@ -40,7 +42,8 @@ class Child:
     def __init__(self, channel: Channel, setup: Setup) -> None:
         self._channel, self._setup = channel, setup
         self._runner = Runner(setup.spec, setup.device)
-        self._tasks: queue.SimpleQueue[tuple[Task, Control]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[Run, Control]] = queue.SimpleQueue()
+        self._hooks = RemoteHooks(channel)
 
     def listen(self) -> None:
         """Hear the program, on a thread of its own; the end of the program is the end of this process."""
@@ -48,13 +51,13 @@ class Child:
         try:
             while True:
                 match self._channel.receive():
-                    case Run(task=task):
+                    case Run(task=task) as run:
                         controls = {task.id: Control()}
-                        self._tasks.put((task, controls[task.id]))
+                        self._tasks.put((run, controls[task.id]))
                     case Wish(task_id=task_id, name=name, value=value) if task_id in controls:
                         controls[task_id].set(name, value)
                     case HookAnswer() as answer:
-                        log.debug("answer to hook call %s", answer.call_id)
+                        self._hooks.take(answer)
         except (EOFError, OSError):
             # Not sys.exit: the main thread may be deep in native code, and the ledger makes any moment a safe one.
             os._exit(0)
@@ -71,16 +74,17 @@ class Child:
     def serve(self) -> None:
         """Run tasks until the process ends."""
         while True:
-            task, control = self._tasks.get()
-            self._channel.send(self._run(task, control))
+            run, control = self._tasks.get()
+            self._channel.send(self._run(run.task, run.hooks, control))
 
-    def _run(self, task: Task, control: Control) -> Ended | Broke:
+    def _run(self, task: Task, hooks: tuple[str, ...], control: Control) -> Ended | Broke:
         def tell(stream: StreamName, text: str) -> None:
             self._emit(Console(task.id, task.client_id, stream, text))
 
         is_terminal = bool(task.api_options.get("console_isatty", True))
         try:
             with ConsoleCapture(tell, is_terminal=is_terminal, whole_process=True, echo=True):
+                self._runner.set_hooks({name: partial(self._hooks.call, name) for name in hooks})
                 return Ended(self._runner.run(task, self._emit, control))
         except (Exception, SystemExit) as exc:
             line = traceback.format_exception_only(exc)[-1].strip().partition("\n")[0]

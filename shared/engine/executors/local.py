@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from shared.core.contracts import Control
 from shared.core.events import Console, Event, Finished
@@ -20,8 +21,12 @@ class LocalExecutor:
 
     is_isolated = False
 
-    def __init__(self, spec: RunnerSpec, device: str = "cpu") -> None:
+    def __init__(
+        self, spec: RunnerSpec, device: str = "cpu", hooks: Mapping[str, Callable[..., Any]] | None = None
+    ) -> None:
+        """`hooks` by name (`before_metadata_save`); the mapping may grow later."""
         self.device = device
+        self._hooks = hooks if hooks is not None else {}
         self._runner = Runner(spec, device)
 
     def start(self) -> None:
@@ -34,6 +39,7 @@ class LocalExecutor:
             emit(Console(task.id, task.client_id, stream, text))
 
         with ConsoleCapture(tell, is_terminal=bool(task.api_options.get("console_isatty", True))):
+            self._runner.set_hooks(self._hooks)
             return self._runner.run(task, emit, control)
 
     def release(self) -> None:

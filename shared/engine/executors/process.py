@@ -11,18 +11,29 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 from shared.core.contracts import Control
 from shared.core.errors import WorkerDied
-from shared.core.events import Event, Finished, Output
+from shared.core.events import Event, Finished, Output, Progress
 from shared.core.task import Task
 from shared.engine.executors.media_exchange import make_media_folder, unpack
 from shared.engine.executors.spec import RunnerSpec
-from shared.engine.executors.wire import Broke, Channel, Ended, Run, Setup, Told, Wish
+from shared.engine.executors.wire import (
+    Broke,
+    Channel,
+    Ended,
+    HookAnswer,
+    HookCall,
+    Ready,
+    Run,
+    Setup,
+    Told,
+    Wish,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +60,13 @@ class ProcessExecutor:
 
     is_isolated = True
 
-    def __init__(self, spec: RunnerSpec, device: str = "cpu") -> None:
+    def __init__(
+        self, spec: RunnerSpec, device: str = "cpu", hooks: Mapping[str, Callable[..., Any]] | None = None
+    ) -> None:
+        """`hooks` by name (`before_metadata_save`) run in the program's process; the mapping may grow later."""
         self.device = device
         self._spec = spec
+        self._hooks = hooks if hooks is not None else {}
         self._child: _ChildProcess | None = None
         self._lock = threading.Lock()
         self._is_closed = False
@@ -72,7 +87,9 @@ class ProcessExecutor:
         """Run one task to its end. Raises WorkerDied, or WorkerError for a bug in what the task ran."""
         child = self._living_child()
         try:
-            child.channel.send(Run(task))
+            child.channel.send(Run(task, tuple(self._hooks)))
+            if not child.is_ready:
+                emit(Progress(task.id, task.client_id, "Loading engine", "Loading engine"))
             is_running = [True]
 
             def forward(name: str, value: Any) -> None:
@@ -81,7 +98,7 @@ class ProcessExecutor:
 
             control.listen(forward)
             try:
-                return _follow(child.channel, emit)
+                return self._follow(child, emit)
             finally:
                 is_running.clear()
         except (EOFError, OSError, pickle.UnpicklingError) as exc:
@@ -113,8 +130,35 @@ class ProcessExecutor:
                 self._child = self._starter.submit(_ChildProcess, self._spec, self.device).result()
             return self._child
 
+    def _follow(self, child: _ChildProcess, emit: Callable[[Event], None]) -> Finished:
+        """Hand on the events of the running task until it ends."""
+        while True:
+            match child.channel.receive():
+                case Told(event=Output(artifact=dict() as artifact) as output):
+                    emit(dataclasses.replace(output, artifact=unpack(artifact)))
+                case Told(event=event):
+                    emit(event)
+                case Ready():
+                    child.is_ready = True
+                case HookCall() as call:
+                    child.tell(self._answer(call))
+                case Ended(finished=finished):
+                    return finished
+                case Broke(line=line, traceback=traceback):
+                    raise WorkerError(line, traceback)
+
+    def _answer(self, call: HookCall) -> HookAnswer:
+        try:
+            return HookAnswer(call.call_id, self._hooks[call.name](*call.args))
+        except Exception as exc:
+            # A plugin's code: whatever it raises must not end the task's process.
+            log.exception("the hook %s failed", call.name)
+            return HookAnswer(call.call_id, error=f"The plugin hook {call.name} failed ({type(exc).__name__}: {exc}).")
+
 
 class _ChildProcess:
+    is_ready = False
+
     def __init__(self, spec: RunnerSpec, device: str) -> None:
         self._media_folder = make_media_folder()
         detached: dict[str, Any] = (
@@ -169,20 +213,6 @@ class _ChildProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def _follow(channel: Channel, emit: Callable[[Event], None]) -> Finished:
-    """Hand on the events of the running task until it ends."""
-    while True:
-        match channel.receive():
-            case Told(event=Output(artifact=dict() as artifact) as output):
-                emit(dataclasses.replace(output, artifact=unpack(artifact)))
-            case Told(event=event):
-                emit(event)
-            case Ended(finished=finished):
-                return finished
-            case Broke(line=line, traceback=traceback):
-                raise WorkerError(line, traceback)
 
 
 def _signal_name(number: int) -> str:

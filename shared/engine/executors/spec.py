@@ -73,6 +73,11 @@ class Runner:
             text = _NO_MEMORY.format(text=str(exc).partition("\n")[0] or type(exc).__name__)
             return Finished(task.id, task.client_id, "failed", text, "generation")
 
+    def set_hooks(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
+        """Have the services call these; a hook's name is that of its list in Services."""
+        for name, hook in hooks.items():
+            getattr(self.services, name)[:] = [hook]
+
     def release(self) -> None:
         """Unload the model."""
         models = getattr(self._services, "models", None)

@@ -40,9 +40,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Run:
-    """Run this task."""
+    """Run this task; `hooks` are the names that the program answers for it."""
 
     task: Task
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,11 @@ class HookCall:
 
 @dataclass(frozen=True)
 class HookAnswer:
-    """What the hook returned."""
+    """What the hook returned, or the sentence why it failed."""
 
     call_id: int
-    value: Any
+    value: Any = None
+    error: str | None = None
 
 
 class Channel:
