@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.core.paths import disk_errors, temporary_path
+
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]+\.tmp")
+
+
+def remove_leftovers(*folders: str | os.PathLike[str]) -> list[Path]:
+    """Remove the temporary files of programs that were killed while they wrote; those of living ones stay."""
+    removed = []
+    for folder in {Path(folder) for folder in folders}:
+        for part in folder.glob(".*.tmp"):
+            match = _TEMPORARY.fullmatch(part.name)
+            if match is not None and not _is_alive(int(match[1])):
+                part.unlink(missing_ok=True)
+                removed.append(part)
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return pid == os.getpid()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 @contextmanager

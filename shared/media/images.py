@@ -22,6 +22,7 @@ from shared.core.virtual_path import parse_virtual_media_path
 from shared.media.metadata_images import embed_in_image
 from shared.media.names import numbered
 from shared.media.resize import fit, lanczos_scale, upsample
+from shared.media.settings_text import DoesNotFit, settings_text
 from shared.media.sniff import is_video_file, sniff
 from shared.media.video import frame_at
 from shared.media.virtual import as_uint8, get_virtual_media_vsource, virtual_frames
@@ -241,7 +242,7 @@ def save_image(
 ) -> Path:
     """Write one picture, its settings inside, whole or not at all; the path's extension is made that of the codec.
 
-    Returns the path written. Raises MediaError for an unknown codec, a picture too large for the format, or a disk
+    Settings too large for a JPEG go into a .json file beside it. Returns the path written. Raises MediaError for an unknown codec, a picture too large for the format, or a disk
     that cannot take it.
     """
     extension, kind, options = _encoder(codec)
@@ -258,7 +259,13 @@ def save_image(
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     data = buffer.getvalue()
-    return write_atomic(target, data if settings is None else embed_in_image(data, settings))
+    if settings is None:
+        return write_atomic(target, data)
+    try:
+        return write_atomic(target, embed_in_image(data, settings))
+    except DoesNotFit:
+        write_atomic(target.with_suffix(".json"), settings_text(settings).encode())
+        return write_atomic(target, data)
 
 
 def save_images(

@@ -302,3 +302,9 @@ def test_an_unwritable_place_is_told(tmp_path, picture):
     with pytest.raises(Exception, match="could not be written"):
         save_image(picture, tmp_path / "file" / "a.png", "png")
     assert Path(tmp_path / "file").read_text() == "x"
+
+
+def test_settings_too_large_for_a_jpeg_do_not_lose_the_picture(tmp_path, picture):
+    settings = {"prompt": "é" * 40_000}
+    path = save_image(picture, tmp_path / "a", "jpeg_95", settings)
+    assert load_image(path).size == picture.size and read_settings(path) == settings
