@@ -10,7 +10,6 @@ from pathlib import Path
 
 from shared.core.paths import disk_errors, temporary_path
 
-
 _TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]+\.tmp")
 
 

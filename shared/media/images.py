@@ -242,8 +242,8 @@ def save_image(
 ) -> Path:
     """Write one picture, its settings inside, whole or not at all; the path's extension is made that of the codec.
 
-    Settings too large for a JPEG go into a .json file beside it. Returns the path written. Raises MediaError for an unknown codec, a picture too large for the format, or a disk
-    that cannot take it.
+    Returns the path written. Settings too large for a JPEG go into a .json file beside it. Raises MediaError for an
+    unknown codec, a picture too large for the format, or a disk that cannot take it.
     """
     extension, kind, options = _encoder(codec)
     target = with_extension(path, extension)
