@@ -39,7 +39,7 @@ class VideoCodec:
         # AutoencoderKLWan reads one frame, then chunks of four whatever its scale, and drops an unfilled chunk.
         missing = -(len(frames) - 1) % _FRAMES_PER_CHUNK
         frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)]) if missing else frames
-        video = torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None]
+        video = torch.from_numpy(np.array(frames)).permute(3, 0, 1, 2)[None]
         video = (2.0 * (video.float() / 255.0) - 1.0).to(self.vae.device, self.vae.dtype)
         self._set_tiling(frames.shape[1] * frames.shape[2])
         latents = self.vae.encode(video).latent_dist.mode().float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_latents_are_those_that_diffusers_makes(tiny_wan: TinyWan) -> None:
     with torch.inference_mode():
         expected = (codec.vae.encode(video).latent_dist.mode() - mean) / std
         assert torch.allclose(codec.encode(frames), expected, atol=1e-5)
+
+
+def test_frames_may_be_read_only(tiny_wan: TinyWan) -> None:
+    frames = clip(1)
+    frames.flags.writeable = False
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(tiny_wan("starter").codec.encode(frames), tiny_wan("starter").codec.encode(clip(1)))
 
 
 def test_pixels_are_rounded_as_diffusers_rounds_them() -> None:
