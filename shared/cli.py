@@ -134,7 +134,7 @@ def _dry_run(session: WanGPSession, source: Sequence[Any]) -> int:
 
 
 def _generate(session: WanGPSession, source: Sequence[Any], verbose: int) -> int:
-    """Run the tasks. Ctrl-C cancels them; a second one leaves at once."""
+    """Run the tasks. Ctrl-C cancels them; a second one does not wait for that."""
     display = _Display(sys.stderr, len(source), verbose)
     job = session.submit(source, callbacks=display)
     try:
@@ -142,13 +142,13 @@ def _generate(session: WanGPSession, source: Sequence[Any], verbose: int) -> int
     except KeyboardInterrupt:
         job.cancel()
         display.end()
-        tell("Cancelling; press Ctrl-C again to leave at once.")
+        tell("Cancelling: the running step is finished first.")
         _wait(job)
         display.end()
+        tell("Cancelled.")
         return INTERRUPTED
     display.end()
-    session.close()
-    return 0 if result.success else INTERRUPTED if result.cancelled else 1
+    return 0 if result.success else 1
 
 
 def _wait(job: SessionJob) -> GenerationResult:
@@ -206,6 +206,8 @@ class _Display:
     def on_error(self, error: GenerationError) -> None:
         """One failed task."""
         self._clear()
+        if error.cancelled:
+            return
         where = f"task {error.task_index}: " if error.task_index and self._tasks > 1 else ""
         tell_error(f"{where}{error.message}")
 

@@ -35,12 +35,14 @@ _log = logging.getLogger(__name__)
 
 PROGRAM_ROOT = Path(__file__).resolve().parents[2]
 CONFIG_NAME = "wgp_config.json"
-ExecutorFactory = Callable[[RunnerSpec, str], "Executor"]
+ExecutorFactory = Callable[[RunnerSpec, str, Mapping[str, Callable[..., Any]]], "Executor"]
 ExecutorKind = Literal["local", "process"] | ExecutorFactory
 
 
 class Runtime:
     """Everything that sessions and pages share.
+
+    `hooks` are functions that the engine calls in this process, by name (`before_metadata_save`).
 
     There is one at a time in a process. A plain Python program has one that runs tasks in the program itself, with a
     private queue folder; the served page has one with a worker process and the queue of the configuration's folder.
@@ -64,6 +66,7 @@ class Runtime:
         self.queue = TaskQueue(self._private_folder or config_dir)
         self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
         self.history = HistoryStore(self.queue.folder)
+        self.hooks: dict[str, Callable[..., Any]] = {}
         self.executor = self._make_executor(executor)
         self.worker = Worker(self.queue, self.executor)
         self._page_states: dict[int, dict[str, Any]] = {}
@@ -186,6 +189,7 @@ class Runtime:
         atexit.unregister(self.close)
         self.worker.stop()
         self.executor.close()
+        self.history.close()
         self.queue.close()
         if self._private_folder is not None:
             shutil.rmtree(self._private_folder, ignore_errors=True)
@@ -203,7 +207,7 @@ class Runtime:
             database=str(self.queue.database_path) if self.is_server else None,
             overrides=_overrides(self.args),
         )
-        return _factory(executor)(spec, self.args.gpu or "auto")
+        return _factory(executor)(spec, self.args.gpu or "auto", self.hooks)
 
 
 def _factory(executor: ExecutorKind) -> ExecutorFactory:

@@ -21,8 +21,8 @@ Settings = dict[str, Any]
 def open_runtime(root: Path, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
     """Opens the process's runtime on the fake runner; it is closed at the end."""
 
-    def fake_executor(_: RunnerSpec, device: str) -> LocalExecutor:
-        return LocalExecutor(fake_spec(tmp_path), device)
+    def fake_executor(_: RunnerSpec, device: str, hooks: Any) -> LocalExecutor:
+        return LocalExecutor(fake_spec(tmp_path), device, hooks)
 
     def open_one(**options: Any) -> Runtime:
         return Runtime.open(root, tmp_path / "config", executor=fake_executor, **options)
