@@ -154,8 +154,10 @@ class TaskQueue:
             return running
 
     def put_back(self, task_id: int) -> None:
-        """A taken task waits again, at its old place."""
+        """A taken task waits again, at its old place. A closed queue has put it back already."""
         with self._changed:
+            if self._is_closed:
+                return
             self._store.put_back(task_id)
             if (task := self._order.get(task_id)) is not None:
                 self._order.replace(task.with_changes(status="waiting"))
@@ -173,6 +175,9 @@ class TaskQueue:
         Never raises for a full disk: a running generation goes on, the trouble is logged.
         """
         with self._changed:
+            if self._is_closed:
+                log.info("the queue is closed: %s is not told", type(event).__name__)
+                return
             if isinstance(event, Finished):
                 self._finish(event)
                 return

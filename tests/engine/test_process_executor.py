@@ -15,7 +15,7 @@ import pytest
 
 from shared.core.contracts import Control
 from shared.core.errors import WorkerDied
-from shared.core.events import Console, Event, Finished, Info, Output, Progress, Started, Status
+from shared.core.events import Console, Event, Finished, Info, Output, Preview, Progress, Started, Status
 from shared.core.task import Task
 from shared.engine.executors.local import LocalExecutor
 from shared.engine.executors.process import ProcessExecutor
@@ -256,3 +256,17 @@ def test_the_first_task_hears_that_the_process_is_loading(queue: TaskQueue, work
     queue.put([task("a")])
     events = events_until_finished(subscription)
     assert next(event.phase for event in events if isinstance(event, Progress)) == "Loading engine"
+
+
+def test_an_abort_that_the_task_does_not_notice_ends_its_process(queue: TaskQueue, tmp_path: Path) -> None:
+    worker = Worker(queue, ProcessExecutor(spec(tmp_path, queue.database_path), abort_grace_s=0.2))
+    worker.start()
+    subscription = queue.subscribe()
+    queue.put([task("a", wait_for_abort=True), task("b")])
+    while not isinstance(event := subscription.get(20), Preview):
+        assert event is not None
+    queue.cancel(client_id="a")
+    first, second = ends(events_until_finished(subscription, 2))
+    assert (first.client_id, first.outcome, first.error) == ("a", "cancelled", "Generation was cancelled")
+    assert (second.client_id, second.outcome) == ("b", "done")
+    assert worker.stop()

@@ -165,3 +165,20 @@ def test_an_artifact_stays_in_memory_and_off_the_disk(queue: TaskQueue, run_work
     assert output.artifact["video_tensor_uint8"].nbytes == 1 << 20
     assert queue.database_path.stat().st_size < 1 << 20
     assert queue.outputs(added.id)[0].path == output.path
+
+
+def test_a_task_that_does_not_stop_in_time_waits_for_the_next_start(tmp_path: Path) -> None:
+    queue = TaskQueue(tmp_path / "queue")
+    subscription = queue.subscribe({"a"})
+    queue.put([task("a", step_s=0.8)])
+    worker = Worker(queue, LocalExecutor(spec(tmp_path, queue.database_path)))
+    worker.start()
+    while not isinstance(subscription.get(10), Progress):
+        pass
+    assert not worker.stop(timeout_s=0.05)
+    queue.close()
+    assert worker.stop(timeout_s=10)
+    queue = TaskQueue(tmp_path / "queue")
+    assert [(entry.client_id, entry.status) for entry in queue.tasks()] == [("a", "waiting")]
+    assert queue.notices == []
+    queue.close()

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 CODE_ROOT = Path(__file__).resolve().parents[3]
 _SECONDS_TO_END = 5.0
+# An abort that the task does not notice (it is deep in native code, or loading a large model) ends the process.
+ABORT_GRACE_S = 60.0
 _SIGKILL = 9
 _WINDOWS_NEW_GROUP = 0x200
 
@@ -61,10 +63,15 @@ class ProcessExecutor:
     is_isolated = True
 
     def __init__(
-        self, spec: RunnerSpec, device: str = "cpu", hooks: Mapping[str, Callable[..., Any]] | None = None
+        self,
+        spec: RunnerSpec,
+        device: str = "cpu",
+        hooks: Mapping[str, Callable[..., Any]] | None = None,
+        abort_grace_s: float = ABORT_GRACE_S,
     ) -> None:
         """`hooks` by name (`before_metadata_save`) run in the program's process; the mapping may grow later."""
         self.device = device
+        self._abort_grace_s = abort_grace_s
         self._spec = spec
         self._hooks = hooks if hooks is not None else {}
         self._child: _ChildProcess | None = None
@@ -90,17 +97,9 @@ class ProcessExecutor:
             child.channel.send(Run(task, tuple(self._hooks)))
             if not child.is_ready:
                 emit(Progress(task.id, task.client_id, "Loading engine", "Loading engine"))
-            is_running = [True]
-
-            def forward(name: str, value: Any) -> None:
-                if is_running:
-                    child.tell(Wish(task.id, name, value))
-
-            control.listen(forward)
-            try:
+            with _Wishes(child, task.id, self._abort_grace_s) as wishes:
+                control.listen(wishes.forward)
                 return self._follow(child, emit)
-            finally:
-                is_running.clear()
         except (EOFError, OSError, pickle.UnpicklingError) as exc:
             raise WorkerDied(child.describe_death()) from exc
 
@@ -154,6 +153,35 @@ class ProcessExecutor:
             # A plugin's code: whatever it raises must not end the task's process.
             log.exception("the hook %s failed", call.name)
             return HookAnswer(call.call_id, error=f"The plugin hook {call.name} failed ({type(exc).__name__}: {exc}).")
+
+
+class _Wishes:
+    """Hands on what the user asks of the running task; an abort without effect ends the process."""
+
+    def __init__(self, child: _ChildProcess, task_id: int, abort_grace_s: float) -> None:
+        self._child, self._task_id = child, task_id
+        self._is_over = False
+        self._timer = threading.Timer(abort_grace_s, self._give_up)
+        self._timer.daemon = True
+
+    def forward(self, name: str, value: Any) -> None:
+        """Listens to the task's Control, and outlives the task with it."""
+        if self._is_over:
+            return
+        self._child.tell(Wish(self._task_id, name, value))
+        if name == "abort" and value and self._timer.ident is None:
+            self._timer.start()
+
+    def __enter__(self) -> _Wishes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self._timer.cancel()
+
+    def _give_up(self) -> None:
+        log.warning("task %s did not notice the abort; its process is ended", self._task_id)
+        self._child.kill()
 
 
 class _ChildProcess:
