@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 120_000_000
+MAX_FILE_BYTES = 512 * 2**20
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM")
 WHITE = (255, 255, 255)
 MAX_SIDE = {".jpg": 65535, ".webp": 16383}
@@ -97,6 +98,8 @@ def _bytes_of(source: str | PathLike[str] | bytes) -> tuple[bytes, str]:
     if is_data_uri(text):
         return data_uri_bytes(text), "the picture in the data URI"
     try:
+        if Path(text).stat().st_size > MAX_FILE_BYTES:
+            raise MediaError(f"{text}: the file is larger than {MAX_FILE_BYTES >> 20} MB, too large for a picture.")
         return Path(text).read_bytes(), text
     except FileNotFoundError as exc:
         raise MediaError(f"{text}: there is no such file.") from exc

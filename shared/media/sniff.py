@@ -48,6 +48,7 @@ _SIGNATURES: tuple[tuple[int, bytes, FileType], ...] = (
 )
 _RIFF_KINDS = (b"WEBP", b"WAVE", b"AVI ")
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp")
+_MP4_BOXES = (*_MP4_FIRST_BOXES, b"moof", b"mfra", b"sidx", b"meta", b"uuid", b"udta", b"pnot", b"emsg", b"ssix")
 _BRANDS = {
     b"avif": FileType("image", ".avif", "an AVIF picture"),
     b"avis": FileType("image", ".avif", "an AVIF picture"),
@@ -117,7 +118,10 @@ def missing_bytes(path: str | Path) -> int:
 
 
 def _missing_of_boxes(file: BinaryIO, size: int) -> int:
-    """Walk the top-level boxes: each begins with its length (4 bytes, or 1 and then 8) and its name."""
+    """Walk the top-level boxes: each begins with its length (4 bytes, or 1 and then 8) and its name.
+
+    A length of 0 reaches to the end of the file; what some writers append after the last box is no box.
+    """
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -125,9 +129,7 @@ def _missing_of_boxes(file: BinaryIO, size: int) -> int:
         length, header = int.from_bytes(head[:4], "big"), 8
         if length == 1:
             length, header = int.from_bytes(head[8:16], "big"), 16
-        if length == 0:
-            return 0
-        if length < header:
+        if length < header or head[4:8] not in _MP4_BOXES:
             return 0
         position += length
     return max(position - size, 0)

@@ -197,6 +197,13 @@ def test_bad_texts_are_told(source):
         load_image(source)
 
 
+def test_a_file_far_too_large_is_refused_unread(tmp_path):
+    with open(tmp_path / "huge.png", "wb") as file:
+        file.truncate(600 * 2**20)
+    with pytest.raises(MediaError, match=r"huge\.png: the file is larger than 512 MB"):
+        load_image(tmp_path / "huge.png")
+
+
 def test_a_source_of_a_wrong_type_is_told():
     with pytest.raises(MediaError, match="cannot be made from int"):
         load_image(7)

@@ -275,6 +275,7 @@ def test_a_comment_that_holds_no_settings_is_none(tmp_path, kind, text):
     assert read_settings(path) is None
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File Read")
 @pytest.mark.parametrize("kind", [*IMAGES, *CLIPS, *SOUNDS])
 def test_damaged_files_hold_no_settings_and_raise_nothing(tmp_path, kind):
     path = make(tmp_path, kind)

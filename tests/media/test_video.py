@@ -168,6 +168,12 @@ def test_a_clip_that_is_cut_short_is_refused(tmp_path, frames, extension, kept):
         read_frames(cut)
 
 
+def test_bytes_appended_to_a_whole_clip_do_no_harm(tmp_path, clip):
+    for tail in (b"TAG" + bytes(125), b"made by a camera, 2026, serial 123", bytes(3)):
+        path = bad_file(tmp_path, "tail.mp4", Path(clip).read_bytes() + tail)
+        assert numbers_of(read_frames(path, 0, 2)[0]) == [0, 1, 2]
+
+
 def test_a_clip_with_damaged_content_is_refused(tmp_path, clip):
     data = bytearray(Path(clip).read_bytes())
     start = data.find(b"mdat") + 4
