@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -238,3 +239,15 @@ def test_a_long_clip_is_encoded_without_holding_its_frames(tmp_path):
     assert peak < 12 * frame.nbytes
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120 * frame.nbytes / 1024
     assert sniff_file(tmp_path / "long.mp4").extension == ".mp4"
+
+
+def test_another_decoder_sees_the_same_clip(tmp_path, frames):
+    path = write_video(frames[:30], tmp_path / "clip.mp4", 16, metadata={"seed": 1})
+    capture = cv2.VideoCapture(str(path))
+    assert capture.get(cv2.CAP_PROP_FPS) == 16 and int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 30
+    seen = []
+    while (answer := capture.read())[0]:
+        seen.append(cv2.cvtColor(answer[1], cv2.COLOR_BGR2RGB))
+    capture.release()
+    assert numbers_of(np.stack(seen)) == list(range(30))
+    assert psnr(np.stack(seen), frames[:30]) > 28
