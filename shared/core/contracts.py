@@ -176,7 +176,7 @@ class Executor(Protocol):
         """
 
     def release(self) -> None:
-        """Unload the model and give its memory back."""
+        """Unload the model and give its memory back; while a task runs, after it. From any thread."""
 
     def close(self) -> None:
-        """End the process or actor."""
+        """End the process or actor. From any thread."""

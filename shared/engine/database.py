@@ -120,33 +120,40 @@ def _keep_aside(path: Path) -> Path:
 
 
 def _salvage(damaged: Path, fresh: Database) -> int:
-    """Copy every row that can still be read, from both ends of each table; returns their number."""
+    """Copy every row that can still be read; returns their number."""
     count = 0
     for table in ("tasks", "outputs"):
-        for direction in ("ASC", "DESC"):
-            try:
-                with closing(sqlite3.connect(damaged)) as source:
-                    source.row_factory = sqlite3.Row
-                    # Lets SQLite read a file that is shorter than its header says.
-                    source.execute("PRAGMA writable_schema = ON")
-                    for row in source.execute(f"SELECT * FROM {table} ORDER BY id {direction}"):
-                        count += _copy(row, table, fresh)
-            except sqlite3.DatabaseError as exc:
-                log.info("reading %s of %s stopped: %s", table, damaged, exc)
+        rows = [*_readable_rows(damaged, table, "ASC"), *_readable_rows(damaged, table, "DESC")]
+        with fresh.transaction() as connection:
+            for row in filter(_is_sound_row, rows):
+                names, marks = ",".join(row.keys()), ",".join("?" * len(row.keys()))
+                sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
+                count += connection.execute(sql, tuple(row)).rowcount
     return count
 
 
-def _copy(row: sqlite3.Row, table: str, fresh: Database) -> int:
-    names = row.keys()
-    marks = ",".join("?" * len(names))
+def _readable_rows(damaged: Path, table: str, direction: str) -> list[sqlite3.Row]:
+    """The rows from one end of a table up to the first that is damaged."""
+    rows: list[sqlite3.Row] = []
     try:
-        for name in {"params", "plugin_data", "settings"} & set(names):
+        with closing(sqlite3.connect(damaged)) as source:
+            source.row_factory = sqlite3.Row
+            # Lets SQLite read a file that is shorter than its header says.
+            source.execute("PRAGMA writable_schema = ON")
+            for row in source.execute(f"SELECT * FROM {table} ORDER BY id {direction}"):
+                rows.append(row)
+    except sqlite3.DatabaseError as exc:
+        log.info("reading %s of %s stopped: %s", table, damaged, exc)
+    return rows
+
+
+def _is_sound_row(row: sqlite3.Row) -> bool:
+    try:
+        for name in {"params", "plugin_data", "settings"} & set(row.keys()):
             json.loads(row[name])
-        with fresh.transaction() as connection:
-            done = connection.execute(f"INSERT OR IGNORE INTO {table} ({','.join(names)}) VALUES ({marks})", tuple(row))
-            return done.rowcount
-    except (QueueError, ValueError, TypeError):
-        return 0
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _sentence(path: Path, exc: sqlite3.Error) -> str:

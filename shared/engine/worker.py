@@ -50,11 +50,8 @@ class Worker:
                 self._executor.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        has_ended = not self._thread.is_alive()
-        if has_ended or self._is_isolated:
-            # Otherwise the task still uses the model that closing would unload.
-            self._executor.close()
-        return has_ended
+        self._executor.close()
+        return not self._thread.is_alive()
 
     @property
     def is_busy(self) -> bool:

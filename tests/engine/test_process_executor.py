@@ -270,3 +270,18 @@ def test_an_abort_that_the_task_does_not_notice_ends_its_process(queue: TaskQueu
     assert (first.client_id, first.outcome, first.error) == ("a", "cancelled", "Generation was cancelled")
     assert (second.client_id, second.outcome) == ("b", "done")
     assert worker.stop()
+
+
+def test_a_release_while_a_task_runs_waits_for_its_end(
+    queue: TaskQueue, executor: ProcessExecutor, worker: Worker
+) -> None:
+    subscription = queue.subscribe({"a"})
+    queue.put([task("a", steps=30, step_s=0.02)])
+    while not isinstance(event := subscription.get(20), Preview):
+        assert event is not None
+    executor.release()
+    assert executor.pid is not None
+    events = events_until_finished(subscription)
+    assert not [event for event in events if isinstance(event, Info)]
+    assert ends(events)[0].outcome == "done"
+    wait_for(lambda: executor.pid is None)

@@ -322,12 +322,12 @@ def test_a_value_that_cannot_be_kept_is_named_and_nothing_is_added(queue: TaskQu
 
 def test_putting_taking_and_finishing_costs_little(queue: TaskQueue) -> None:
     count = 200
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(count):
         queue.put([task(str(number))])
         entry = queue.take(timeout_s=0)
         assert entry is not None
         queue.publish(Started(entry.id, entry.client_id))
         finish(queue, entry)
-    per_task_s = (time.perf_counter() - start) / count
-    assert per_task_s < 0.1, f"{per_task_s * 1000:.1f} ms a task"
+    per_task_s = (time.process_time() - start) / count
+    assert per_task_s < 0.01, f"{per_task_s * 1000:.1f} ms of processor time a task"

@@ -9,6 +9,7 @@ from shared.core.contracts import Control
 from shared.core.events import Console, Event, Finished
 from shared.core.task import Task
 from shared.engine.executors.console import ConsoleCapture, StreamName
+from shared.engine.executors.idle import WhenIdle
 from shared.engine.executors.spec import Runner, RunnerSpec
 
 
@@ -28,6 +29,8 @@ class LocalExecutor:
         self.device = device
         self._hooks = hooks if hooks is not None else {}
         self._runner = Runner(spec, device)
+        self._release = WhenIdle(self._runner.release)
+        self._close = WhenIdle(self._runner.close)
 
     def start(self) -> None:
         """Nothing to prepare: what a task needs is imported when the first one runs."""
@@ -38,14 +41,15 @@ class LocalExecutor:
         def tell(stream: StreamName, text: str) -> None:
             emit(Console(task.id, task.client_id, stream, text))
 
-        with ConsoleCapture(tell, is_terminal=bool(task.api_options.get("console_isatty", True))):
+        capture = ConsoleCapture(tell, is_terminal=bool(task.api_options.get("console_isatty", True)))
+        with self._close, self._release, capture:
             self._runner.set_hooks(self._hooks)
             return self._runner.run(task, emit, control)
 
     def release(self) -> None:
-        """Unload the model."""
-        self._runner.release()
+        """Unload the model; while a task runs, after it."""
+        self._release.ask()
 
     def close(self) -> None:
-        """Unload the model and close the ledger. A task that still runs is not stopped here: abort it first."""
-        self._runner.close()
+        """Unload the model and close the ledger; while a task runs, after it."""
+        self._close.ask()

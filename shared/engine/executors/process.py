@@ -20,6 +20,7 @@ from shared.core.contracts import Control
 from shared.core.errors import WorkerDied
 from shared.core.events import Event, Finished, Output, Progress
 from shared.core.task import Task
+from shared.engine.executors.idle import WhenIdle
 from shared.engine.executors.media_exchange import make_media_folder, unpack
 from shared.engine.executors.spec import RunnerSpec
 from shared.engine.executors.wire import (
@@ -56,8 +57,8 @@ class WorkerError(Exception):
 class ProcessExecutor:
     """An Executor whose tasks run in a child process, started ahead of the first task and again after a death.
 
-    The program's own process never imports torch. `close` may be called from any thread and ends a running task's
-    process at once; `run` and `release` belong to the worker's thread.
+    The program's own process never imports torch. `run` belongs to the worker's thread, all else to any; `close` ends
+    a running task's process at once.
     """
 
     is_isolated = True
@@ -77,6 +78,7 @@ class ProcessExecutor:
         self._child: _ChildProcess | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._release = WhenIdle(self._end_child)
         # Linux kills a child when the thread that started it ends: this one thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix=f"wangp-start-{device}")
 
@@ -97,14 +99,20 @@ class ProcessExecutor:
             child.channel.send(Run(task, tuple(self._hooks)))
             if not child.is_ready:
                 emit(Progress(task.id, task.client_id, "Loading engine", "Loading engine"))
-            with _Wishes(child, task.id, self._abort_grace_s) as wishes:
+            with self._release, _Wishes(child, task.id, self._abort_grace_s) as wishes:
                 control.listen(wishes.forward)
                 return self._follow(child, emit)
         except (EOFError, OSError, pickle.UnpicklingError) as exc:
             raise WorkerDied(child.describe_death()) from exc
 
     def release(self) -> None:
-        """End the process: all memory goes back to the system. The next task starts another."""
+        """End the process, while a task runs after it: all memory goes back to the system.
+
+        The next task starts another.
+        """
+        self._release.ask()
+
+    def _end_child(self) -> None:
         with self._lock:
             child, self._child = self._child, None
         if child is not None:
