@@ -71,14 +71,18 @@ def _build_parts(runtime: Any, form: Form, model: str) -> dict[str, Any]:
         with gr.Column(elem_id="wangp-form", elem_classes=["wg-column"], min_width=300):
             with gr.Row(elem_classes=["wg-header"]):
                 gr.HTML("<h1>WanGP</h1>", elem_classes=["wg-title"], apply_default_css=False, js_on_load=None)
+                parts["picker"] = ModelPicker(runtime.registry, model)
                 parts["bar"] = panel("bar")
-            parts["picker"] = ModelPicker(runtime.registry, model)
+            parts["picker"].add_note(model)
             form.add_top()
+            form.add_media()
             with gr.Row(elem_id="wangp-buttons", elem_classes=["wg-buttons"]):
-                parts["generate"] = gr.Button(say("generate"), variant="primary", elem_id="generate", scale=2, min_width=120)
+                parts["generate"] = gr.Button(
+                    say("generate"), variant="primary", elem_id="generate", scale=2, min_width=120
+                )
                 parts["add"] = gr.Button(say("add_to_queue"), elem_id="add_to_queue", scale=1, min_width=110)
             parts["problems"] = _hidden("wangp-problems", "showProblems")
-            form.add_groups()
+            form.add_settings()
             _build_file_buttons(parts)
         with gr.Column(elem_id="wangp-side", elem_classes=["wg-column"], min_width=300):
             parts["stage"] = panel("stage", STAGE_EVENTS)

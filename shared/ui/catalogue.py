@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.core.errors import ModelNotFound
+from shared.core.params import Param
 from shared.ui.controls import shown_value
 from shared.ui.texts import say
 
 STARTER = "starter"
+MAIN = ("image_mode", "resolution", "seed", "video_length", "num_inference_steps", "guidance_scale")
+TOP = ("prompt",)
+# Told by other parts of the page or by the media given: they have a component (plugins ask for it), no place of theirs.
+UNSEEN = ("image_prompt_type", "client_id", "mode", "model_type")
+PLACED_ELSEWHERE = frozenset((*MAIN, *TOP, *UNSEEN))
 MARKS: Mapping[str, str] = {"available": "", "partial": " ◐", "missing": " ↓"}
 
 
@@ -63,7 +69,7 @@ def frame_rate(model: Any, settings: Mapping[str, Any]) -> float:
 
 
 def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What the browser must know of the chosen model: its frame rate, its defaults, which settings show which others."""
+    """What the browser must know of the model: its frame rate, its defaults, which settings show which others."""
     model = registry.get(model_type)
     params = registry.params(model)
     return {
@@ -72,10 +78,19 @@ def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> 
         "fps": model.fps,
         "availability": registry.availability(model),
         "rules": {name: rule for name, param in params.items() if (rule := rule_as_json(param.visible_if))},
+        "groups": _grouped(params),
         "defaults": {
             name: shown_value(param, defaults.get(name)) for name, param in params.items() if not param.is_media
         },
     }
+
+
+def _grouped(params: Mapping[str, Param]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, param in params.items():
+        if name not in PLACED_ELSEWHERE:
+            groups.setdefault(param.group, []).append(name)
+    return groups
 
 
 def rule_as_json(rule: Any) -> Any:

@@ -16,17 +16,6 @@ from shared.core.params import Param
 MOST_SLIDER_POSITIONS = 2000
 MOST_RADIO_CHOICES = 3
 LENGTH_SHOWN = 241
-CHECKED_TYPES = ("int", "float", "text_or_int")
-
-
-class PictureField(gr.Image):
-    """A picture whose file reaches the task as it was given: unread, in its own format, whatever it holds."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The path of the file; its content is checked when the task is checked, with a message that names it."""
-        return None if payload is None else payload.path
 
 
 def control_for(param: Param, visible: bool) -> Component:
@@ -88,7 +77,9 @@ def refresh(param: Param, value: Any, visible: bool) -> dict[str, Any]:
         return gr.update(visible=False)
     kind = kind_of(param)
     if not param.is_media:
-        changes |= {"label": label_of(param), "info": param.help}
+        changes["label"] = label_of(param)
+        if param.name != "prompt":
+            changes["info"] = param.help
     if kind == "slider":
         changes |= slider_bounds(param, value)
     if kind in ("choice", "choices", "editable"):
@@ -220,11 +211,29 @@ def _text(param: Param, common: dict[str, Any]) -> Component:
     )  # fmt: skip
 
 
+def _picture(param: Param, common: dict[str, Any]) -> Component:
+    """A picture whose file reaches the task as it was given, in its own format and whatever it holds.
+
+    Its content is checked with the task, where a damaged one gets a message that names it; gr.Image itself would
+    read it first and fail. (A subclass would do, but Gradio 6.31 writes a .pyi file beside each module with one.)
+    """
+    field = gr.Image(
+        type="filepath", sources=["upload", "clipboard"], image_mode=None, height=104, buttons=["fullscreen"],
+        **_media_look(param, common),
+    )  # fmt: skip
+    field.preprocess = _path_of  # type: ignore[method-assign]
+    return field
+
+
+def _path_of(payload: Any) -> str | None:
+    return None if payload is None else payload.path
+
+
 def _file(param: Param, common: dict[str, Any]) -> Component:
     many = kind_of(param) == "pictures"
     kinds = {"image": ["image"], "video": ["video"], "audio": ["audio"]}.get(param.kind)
     return gr.File(
-        file_count="multiple" if many else "single", file_types=kinds, height=120,
+        file_count="multiple" if many else "single", file_types=kinds, height=104,
         **_media_look(param, common),
     )  # fmt: skip
 
@@ -241,13 +250,10 @@ _BUILDERS: Mapping[str, Callable[[Param, dict[str, Any]], Component]] = {
     "choices": _choices,
     "editable": _editable,
     "text": _text,
-    "picture": lambda param, common: PictureField(
-        type="filepath", sources=["upload", "clipboard"], image_mode=None, height=150, buttons=["fullscreen"],
-        **_media_look(param, common),
-    ),
+    "picture": _picture,
     "pictures": _file,
     "clip": lambda param, common: gr.Video(
-        sources=["upload"], height=150, buttons=[], include_audio=True, **_media_look(param, common)
+        sources=["upload"], height=104, buttons=[], include_audio=True, **_media_look(param, common)
     ),
     "sound": _file,
     "file": _file,

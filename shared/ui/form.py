@@ -13,13 +13,10 @@ from gradio.components import Component
 from shared.core.params import GROUP_LABELS, GROUPS, Param
 from shared.core.settings import DECLARATIONS, FILE_KEYS, OUTPUT_KEYS, canonical
 from shared.core.state import AppState
+from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN
 from shared.ui.controls import control_for, refresh, setting_value
 from shared.ui.texts import say
 
-MAIN = ("image_mode", "resolution", "video_length", "num_inference_steps", "guidance_scale", "seed")
-TOP = ("prompt",)
-# Told by other parts of the page or by the media given: they have a component (plugins ask for it), no place of theirs.
-UNSEEN = ("image_prompt_type", "client_id", "mode", "model_type")
 KEPT_OVER_MODELS = ("prompt", "negative_prompt", "seed")
 OPEN_GROUPS = ("media",)
 
@@ -53,9 +50,12 @@ class Form:
             placeholder=say("prompt_placeholder"), elem_classes=["wg-setting", "wg-prompt-field"], autofocus=True,
         )  # fmt: skip
 
-    def add_groups(self) -> None:
-        """Build the media, the main settings, and each other group as an accordion."""
+    def add_media(self) -> None:
+        """Build the pictures and clips that a result starts from."""
         self._add_group("media")
+
+    def add_settings(self) -> None:
+        """Build the main settings, and each other group as an accordion."""
         with gr.Group(elem_id="main_settings", elem_classes=["wg-main"]):
             for name in MAIN:
                 self._add(name)
@@ -66,7 +66,7 @@ class Form:
     def _add_group(self, group: str) -> None:
         names = [
             name for name, param in self.params.items()
-            if param.group == group and name not in (*MAIN, *TOP, *self.components)
+            if param.group == group and name not in (*MAIN, *TOP, *self.components, "model_type")
         ]  # fmt: skip
         if not names:
             return
@@ -135,8 +135,7 @@ class Form:
                 value = param.fresh_default()
             updates[component] = refresh(param, value, visible=True)
         for group, accordion in self.groups.items():
-            shown = any(param.group == group and self._is_shown(name, model_type) for name, param in params.items()
-                        if name not in (*MAIN, *TOP))  # fmt: skip
+            shown = any(param.group == group and name not in PLACED_ELSEWHERE for name, param in params.items())
             updates[accordion] = gr.update(visible=shown)
         return updates
 

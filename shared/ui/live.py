@@ -148,7 +148,8 @@ class LiveFeed:
                 if progress_version != seen_progress:
                     seen_progress = progress_version
                     yield _message(self.progress_message())
-                for seen_notice, message in self._notices_after(seen_notice):
+                for number, message in self._notices_after(seen_notice):
+                    seen_notice = number
                     yield _message(message)
                 await asyncio.sleep(PAUSE_BETWEEN_MESSAGES_S)
                 if not await _wait(changed):

@@ -15,19 +15,22 @@ class ModelPicker:
 
     def __init__(self, registry: Any, model_type: str) -> None:
         self.registry = registry
+        self.note: Any = None
         families = family_choices(registry)
         family = registry.get(model_type).family if model_type else ""
-        with gr.Row(elem_classes=["wg-picker"]):
-            self.family = gr.Dropdown(
-                families, value=family, label=say("family"), elem_id="family", visible=len(families) > 1, min_width=120,
-                scale=1,
-            )  # fmt: skip
-            self.model = gr.Dropdown(
-                model_choices(registry, family), value=model_type, label=say("model"), elem_id="model_type", min_width=180,
-                scale=2,
-            )  # fmt: skip
+        self.family = gr.Dropdown(
+            families, value=family, label=say("family"), elem_id="family", visible=len(families) > 1, min_width=100,
+            container=False, show_label=False, scale=1,
+        )  # fmt: skip
+        self.model = gr.Dropdown(
+            model_choices(registry, family), value=model_type, label=say("model"), elem_id="model_type", min_width=140,
+            container=False, show_label=False, scale=2,
+        )  # fmt: skip
+
+    def add_note(self, model_type: str) -> None:
+        """Build the line on what the model is."""
         self.note = gr.HTML(
-            model_note(registry, model_type) if model_type else say("no_models"), elem_id="model_note",
+            model_note(self.registry, model_type) if model_type else say("no_models"), elem_id="model_note",
             elem_classes=["wg-note"], apply_default_css=False, html_template="<span>{{value}}</span>", js_on_load=None,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 from shared.core.errors import ModelNotFound, WanGPError
 from shared.core.settings_io import export_settings
 from shared.core.state import AppState
-from shared.ui.catalogue import first_model, model_facts
+from shared.ui.catalogue import model_facts
 from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
 from shared.ui.gallery import delete_result, picture_of, result_entry
@@ -115,10 +115,10 @@ class Handlers:
         view = AppState(state)
         remember(state, model, settings)
         view.last_model_per_family[self.runtime.registry.get(model).family] = model
-        facts = json.dumps(model_facts(self.runtime.registry, model, default_settings(self.runtime, model)), default=str)
+        facts = model_facts(self.runtime.registry, model, default_settings(self.runtime, model))
         return {
             **self.form.show(model, settings), **self.picker.show(model),
-            self.extra: extra, self.facts: facts, self.problems: "",
+            self.extra: extra, self.facts: json.dumps(facts, default=str), self.problems: "",
         }  # fmt: skip
 
     def reset(self, token: str, state: dict[str, Any], model: str) -> Updates:

@@ -12,24 +12,23 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+import gradio as gr
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from starlette.routing import Mount
 
-import gradio as gr  # noqa: E402
-import uvicorn  # noqa: E402
-from fastapi import APIRouter, FastAPI, Request  # noqa: E402
-
-from shared.core.errors import WanGPError  # noqa: E402
-from shared.core.version import VERSION  # noqa: E402
-from shared.ui.live import LiveFeed  # noqa: E402
-from shared.ui.panels import page_head  # noqa: E402
-from shared.ui.routes import PREFIX, assets, page_routes  # noqa: E402
-from shared.ui.shell import PageShell  # noqa: E402
-from shared.ui.texts import say  # noqa: E402
-from shared.ui.theme import page_theme  # noqa: E402
+from shared.core.errors import WanGPError
+from shared.core.version import VERSION
+from shared.ui.live import LiveFeed
+from shared.ui.panels import page_head
+from shared.ui.routes import PREFIX, assets, page_routes
+from shared.ui.shell import PageShell
+from shared.ui.texts import say
+from shared.ui.theme import page_theme
 
 log = logging.getLogger(__name__)
 
-EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
+EVERY_ADDRESS = "0.0.0.0"
 QUEUE_SLEEP_S = 0.03
 SECONDS_TO_END = 2
 
@@ -103,7 +102,7 @@ def web_app(
     app = FastAPI(title=say("title"), lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.feed = feed
     app.mount(f"{PREFIX}/assets", assets())
-    app.include_router(page_routes(runtime, feed, page.windows, _login_check(page.blocks, login)))
+    app.include_router(page_routes(runtime, feed, page.windows, _login_check(login)))
     for router in routers:
         app.include_router(router)
     page.blocks.queue(default_concurrency_limit=None)
@@ -112,6 +111,7 @@ def web_app(
         theme=page_theme(), run_history=False, show_error=True, ssr_mode=False, mcp_server=False, pwa=False,
         allowed_paths=[], enable_monitoring=False,
     )  # fmt: skip
+    app.state.gradio = next(route.app for route in reversed(app.routes) if isinstance(route, Mount))
     _calm_down(page.blocks)
     app.add_middleware(PageShell, head=page_head(page.form.names, VERSION), is_shared=login is None)
     return app
@@ -127,13 +127,13 @@ def _calm_down(blocks: gr.Blocks) -> None:
     blocks.config["connect_heartbeat"] = False
 
 
-def _login_check(blocks: gr.Blocks, login: tuple[str, str] | None) -> Callable[[Request], bool]:
+def _login_check(login: tuple[str, str] | None) -> Callable[[Request], bool]:
     """Whether a request to the page's own addresses comes from someone who logged in on the Gradio page."""
 
     def is_allowed(request: Request) -> bool:
         if login is None:
             return True
-        gradio_app = blocks.app
+        gradio_app = request.app.state.gradio
         names = (f"access-token-{gradio_app.cookie_id}", f"access-token-unsecure-{gradio_app.cookie_id}")
         return any(request.cookies.get(name) in gradio_app.tokens for name in names)
 

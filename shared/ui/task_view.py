@@ -113,6 +113,7 @@ class RunningTask:
         left = None if self._left_s is None else max(0.0, self._left_s - (now - self._left_at))
         return {
             "task_id": self.task_id,
+            "client_id": self.client_id,
             "text": self.text.split(" | ")[0],
             "phase": self.phase,
             "step": self.step,

@@ -58,6 +58,9 @@ PANELS: Mapping[str, str] = {
     "stage": "Result",
     "empty_stage": "Your clip appears here",
     "empty_hint": "Write a prompt and press Generate.",
+    "hint_keys": "Ctrl + Enter in the prompt starts a task; more tasks wait in the queue.",
+    "hint_drop": "A file made here, dropped anywhere on this page, gives its settings back.",
+    "hint_start": "A start image, an end image or a clip to continue goes into the fields below the prompt.",
     "idle": "Ready",
     "paused": "Paused",
     "starting": "Starting",
@@ -117,7 +120,7 @@ PANELS: Mapping[str, str] = {
 LANGUAGES: Mapping[str, Mapping[str, Mapping[str, str]]] = {"en": {"page": ENGLISH, "panels": PANELS}}
 
 
-def say(name: str, language: str = "en", **values: object) -> str:
+def say(name: str, /, language: str = "en", **values: object) -> str:
     """The text called `name`, with its {places} filled; English where a language lacks it."""
     table = LANGUAGES.get(language, LANGUAGES["en"])["page"]
     return table.get(name, ENGLISH[name]).format(**values)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from shared.core.errors import WanGPError
-from shared.media.images import load_image
-from shared.media.sniff import is_video_file
-from shared.media.video import frame_at
+from shared.media.thumbnails import jpeg, thumbnail
 
 log = logging.getLogger(__name__)
 
-WIDTH_PX, HEIGHT_PX = 384, 288
+SIDE_PX = 384
 JPEG_QUALITY = 82
 
 
@@ -57,17 +52,7 @@ class Thumbnails:
 def picture_thumbnail(source: Any) -> bytes:
     """A picture, or the first frame of a clip, as a small JPEG; empty for what cannot be read."""
     try:
-        image = _picture(source)
+        return jpeg(thumbnail(source, SIDE_PX), JPEG_QUALITY)
     except (WanGPError, OSError, ValueError):
         log.info("No thumbnail of %s", source, exc_info=True)
         return b""
-    image.thumbnail((WIDTH_PX, HEIGHT_PX))
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()
-
-
-def _picture(source: Any) -> Any:
-    if isinstance(source, (str, Path)) and is_video_file(strip_suffix(source)):
-        return Image.fromarray(frame_at(source, 0))
-    return load_image(source)

@@ -78,16 +78,22 @@
 
   function apply() {
     if (!wangp.model) return;
+    const off = new Set();
     for (const [name, rule] of Object.entries(wangp.model.rules)) {
-      document.getElementById(name)?.classList.toggle("wg-off", !holds(rule));
+      if (!holds(rule)) off.add(name);
+      document.getElementById(name)?.classList.toggle("wg-off", off.has(name));
     }
-    for (const group of document.querySelectorAll(".wg-group")) {
-      const members = [...group.querySelectorAll(".wg-setting")];
-      if (!members.length) continue;
-      group.classList.toggle("wg-off", members.every((member) => member.classList.contains("wg-off")));
-      const changed = members.filter((member) => isChanged(member.id)).length;
-      const label = group.querySelector(".label-wrap > span:first-child");
+    // Gradio puts the controls of a closed group into the page when it is opened, so groups are counted by name.
+    for (const [group, names] of Object.entries(wangp.model.groups)) {
+      const box = document.getElementById("group_" + group);
+      if (!box) continue;
+      box.classList.toggle("wg-off", names.every((name) => off.has(name)));
+      const changed = names.filter((name) => !off.has(name) && isChanged(name)).length;
+      const label = box.querySelector(".label-wrap > span:first-child");
       if (label) label.dataset.changed = changed ? say("changed", { count: changed }) : "";
+    }
+    for (const setting of document.querySelectorAll(".wg-main .wg-setting")) {
+      setting.title = setting.querySelector(".info-text")?.textContent ?? "";
     }
     showSeconds();
   }
@@ -95,7 +101,6 @@
   function isChanged(name) {
     if (!(name in wangp.model.defaults) || !(name in values)) return false;
     const [value, usual] = [values[name], wangp.model.defaults[name]];
-    if (document.getElementById(name)?.classList.contains("wg-off")) return false;
     return JSON.stringify(value ?? "") !== JSON.stringify(usual ?? "") && String(value ?? "") !== String(usual ?? "");
   }
 
@@ -111,6 +116,15 @@
     const seconds = Math.round((Number(values.video_length) / fps) * 10) / 10;
     place.textContent = Number.isFinite(seconds) ? say("seconds", { seconds, fps }) : "";
   }
+
+  let observed = 0;
+  wangp.panel("bar", (element) => {
+    element.replaceChildren(wangp.button("theme", say("theme"), () => {
+      wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
+    }, { bare: true }));
+    const soon = () => { cancelAnimationFrame(observed); observed = requestAnimationFrame(apply); };
+    new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
+  });
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -142,16 +156,9 @@
   }, false);
   function endDrag() { depth = 0; overlay?.remove(); }
 
-  wangp.chooseFile = () => document.querySelector("#import_settings input[type=file], input#import_settings")?.click()
-    ?? document.getElementById("import_settings")?.click();
+  wangp.chooseFile = () => document.getElementById("import_settings")?.click();
   wangp.importFile = async (file) => {
     const answer = await wangp.upload(file);
     wangp.ask("stage", "import_file", { path: answer.path, name: file.name, token: wangp.token });
   };
-
-  wangp.panel("bar", (element) => {
-    element.replaceChildren(wangp.button("theme", say("theme"), () => {
-      wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
-    }, { bare: true }));
-  });
 })();

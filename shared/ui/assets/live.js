@@ -40,7 +40,7 @@
   }
 
   // Tasks of other windows, programs and services share the queue; their remarks are not for this window.
-  const isOurs = (message) => !message.client_id || message.client_id.startsWith("page-" + wangp.token);
+  const isOurs = wangp.isOurs = (message) => !message.client_id || message.client_id.startsWith("page-" + wangp.token);
 
   const sign = (what) => navigator.sendBeacon(wangp.url(`${what}?window=${encodeURIComponent(wangp.token)}`));
 

@@ -23,12 +23,15 @@
   });
 
   wangp.on("connection", (message) => { lost = message.lost; drawLine(); });
-  wangp.on("queue", (message) => { paused = message.paused; drawLine(); });
+  wangp.on("queue", (message) => { paused = message.paused; drawLine(); if (info && progress && live) drawInfo(); });
   wangp.on("progress", (message) => {
     const before = progress?.task_id;
     progress = message.running[0] ?? null;
     told = performance.now();
-    if (progress && progress.task_id !== before) live = true;
+    if (progress && progress.task_id !== before) {
+      live = true;
+      if (wangp.isOurs(progress) && matchMedia("(max-width: 900px)").matches) view?.scrollIntoView({ behavior: "smooth" });
+    }
     if ((progress?.task_id ?? null) !== (before ?? null)) draw();
     else { drawLine(); showPreview(); }
   });
@@ -80,9 +83,7 @@
   // The preview is a strip of frames side by side; it is played in place.
   function drawLive() {
     const frame = el("div", { class: "wg-preview" });
-    const task = (wangp.tasks ?? []).find((other) => other.id === progress.task_id);
-    view.replaceChildren(el("div", { class: "wg-live" }, frame,
-      el("p", { class: "wg-prompt" }, task?.prompt ?? "")));
+    view.replaceChildren(el("div", { class: "wg-live" }, frame));
     asked = null;
     showPreview();
   }
@@ -128,7 +129,9 @@
   }
 
   function drawInfo() {
-    if (!shown || (progress && live)) return info.replaceChildren();
+    if (progress && live) return info.replaceChildren(...runningInfo());
+    if (!shown) return info.replaceChildren(el("ul", { class: "wg-hints" },
+      ...["hint_keys", "hint_drop", "hint_start"].map((name) => el("li", {}, say(name)))));
     const facts = [shown.model, shown.size?.replace("x", " × "), shown.frames > 1 && shown.kind === "video" ? say("frames", { count: shown.frames }) : null,
       shown.steps ? say("steps", { count: shown.steps }) : null, shown.seed !== null ? `seed ${shown.seed}` : null];
     const ask = (event, values = {}) => wangp.ask("stage", event, { id: shown.id, token: wangp.token, ...values });
@@ -145,6 +148,15 @@
         link("file", say("settings_file"), wangp.url(`results/${shown.id}/settings.json?download=1`)),
         button("trash", say("delete"), () => confirm(say("delete_confirm", { name: shown.name })) && ask("delete_result"), { kind: "danger" })),
       details);
+  }
+
+  function runningInfo() {
+    const task = (wangp.tasks ?? []).find((other) => other.id === progress.task_id);
+    if (!task) return [];
+    const facts = [task.model, task.size?.replace("x", " × "), task.frames > 1 ? say("frames", { count: task.frames }) : null,
+      task.steps ? say("steps", { count: task.steps }) : null];
+    return [el("p", { class: "wg-prompt", title: task.prompt }, task.prompt || say("no_prompt")),
+      el("p", { class: "wg-facts" }, facts.filter(Boolean).join(" · "))];
   }
 
   const link = (icon, label, href) => el("a", { class: "wg-button", href, download: "", title: label }, wangp.icon(icon), el("span", {}, label));

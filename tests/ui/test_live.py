@@ -1,0 +1,150 @@
+"""Open windows are told what the queue does: at once, in full at first, and without asking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.core.events import Finished, Info, Preview, Progress, Started
+from shared.core.task import Task
+from shared.ui.live import LiveFeed
+from shared.ui.task_view import RunningTask, task_picture, task_row
+from tests.fakes.page_runtime import PageRuntime
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[PageRuntime]:
+    made = PageRuntime(tmp_path)
+    yield made
+    made.close()
+
+
+def told(raw: bytes) -> dict[str, Any]:
+    return json.loads(raw.decode().removeprefix("data: "))
+
+
+async def collect(stream: AsyncIterator[bytes], until: str, seconds: float = 10) -> list[dict[str, Any]]:
+    """The messages up to the first of a kind."""
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(seconds):
+        async for raw in stream:
+            if raw.startswith(b"data"):
+                found.append(told(raw))
+                if found[-1]["kind"] == until:
+                    return found
+    return found
+
+
+def watch(runtime: PageRuntime, act: Any, until: str) -> list[dict[str, Any]]:
+    """What one window hears from its opening until a message of the kind `until` that `act` causes."""
+
+    async def run() -> list[dict[str, Any]]:
+        feed = LiveFeed(runtime)
+        feed.start()
+        try:
+            stream = feed.stream()
+            found = await collect(stream, "progress")
+            await asyncio.to_thread(act)
+            return found + await collect(stream, until)
+        finally:
+            feed.close()
+
+    return asyncio.run(run())
+
+
+def test_a_window_hears_the_whole_state_first(runtime: PageRuntime) -> None:
+    runtime.submit({"model_type": "starter", "prompt": "a star"})
+    messages = watch(runtime, lambda: runtime.submit({"model_type": "starter", "prompt": "a ring"}), "queue")
+    assert [message["kind"] for message in messages[:3]] == ["hello", "queue", "progress"]
+    assert [task["prompt"] for task in messages[1]["tasks"]] == ["a star"]
+    assert [task["prompt"] for task in messages[-1]["tasks"]] == ["a star", "a ring"]
+
+
+def test_progress_preview_and_end_are_told(runtime: PageRuntime) -> None:
+    task = runtime.submit({"model_type": "starter", "prompt": "a star"}, client_id="page-x-1")
+    heard: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        feed = LiveFeed(runtime)
+        feed.start()
+        stream = feed.stream()
+        await collect(stream, "progress")
+        ids = (task.id, task.client_id)
+        runtime.queue.publish(Started(*ids, device="cpu"))
+        runtime.queue.publish(Progress(*ids, text="Denoising", phase="Denoising", step=3, total=10))
+        runtime.queue.publish(Preview(*ids, jpeg=b"jpeg"))
+        runtime.queue.publish(Info(*ids, text="The size was rounded."))
+        heard.extend(await collect(stream, "info"))
+        assert feed.preview_of(task.id) == b"jpeg"
+        runtime.queue.publish(Finished(*ids, outcome="failed", error="It is broken.", stage="generation"))
+        heard.extend(await collect(stream, "finished"))
+        assert feed.preview_of(task.id) == b""
+        feed.close()
+
+    asyncio.run(run())
+    running = next(message["running"] for message in heard if message["kind"] == "progress" and message["running"])
+    assert (running[0]["step"], running[0]["total"], running[0]["phase"]) == (3, 10, "Denoising")
+    assert any(message.get("text") == "The size was rounded." for message in heard)
+    assert heard[-1] == {
+        "kind": "finished", "task_id": task.id, "client_id": "page-x-1", "outcome": "failed", "error": "It is broken.",
+    }  # fmt: skip
+
+
+def test_a_failed_task_stays_in_the_list_with_its_error(runtime: PageRuntime) -> None:
+    task = runtime.submit({"model_type": "starter", "prompt": "a star"})
+    assert runtime.queue.take("cpu", 1) is not None
+    runtime.queue.publish(Finished(task.id, "", outcome="failed", error="It is broken.", stage="generation"))
+    feed = LiveFeed(runtime)
+    rows = feed.queue_message()["tasks"]
+    assert [(row["status"], row["error"]) for row in rows] == [("failed", "It is broken.")]
+
+
+def test_a_long_queue_is_shown_in_part(runtime: PageRuntime) -> None:
+    runtime.queue.put([Task(params={"model_type": "starter", "prompt": f"star {number}"}) for number in range(130)])
+    message = LiveFeed(runtime).queue_message()
+    assert (len(message["tasks"]), message["more"], message["waiting"]) == (100, 30, 130)
+
+
+def test_streams_of_many_windows_need_no_threads_of_their_own(runtime: PageRuntime) -> None:
+    async def run() -> list[int]:
+        feed = LiveFeed(runtime)
+        feed.start()
+        streams = [feed.stream() for _ in range(60)]
+        for stream in streams:
+            await collect(stream, "progress")
+        runtime.submit({"model_type": "starter", "prompt": "a star"})
+        heard = [len((await collect(stream, "queue"))[-1]["tasks"]) for stream in streams]
+        feed.close()
+        return heard
+
+    assert asyncio.run(run()) == [1] * 60
+
+
+def test_time_left_follows_the_pace_of_the_steps() -> None:
+    running = RunningTask(1, "", started=0.0)
+    for step in range(5):
+        running.advance(Progress(1, "", text="Denoising", phase="Denoising", step=step, total=10), now=10.0 + step)
+    shown = running.as_json(now=14.0)
+    assert shown["step"] == 4
+    assert 6 <= shown["left_s"] <= 14
+
+
+def test_the_bar_never_runs_backwards() -> None:
+    running = RunningTask(1, "", started=0.0)
+    running.advance(Progress(1, "", text="Denoising", phase="Denoising", step=9, total=10), now=1.0)
+    high = running.percent
+    running.advance(Progress(1, "", text="Encoding prompt", phase="Encoding prompt"), now=2.0)
+    assert running.percent == high
+
+
+def test_a_task_is_shown_with_its_first_picture() -> None:
+    task = Task(params={"image_start": ["a.png", "b.png"], "prompt": "x" * 1000}, id=3)
+    assert task_picture(task) == "a.png"
+    row = task_row(task, "Starter", 8.0)
+    assert row["picture"] is True
+    assert len(row["prompt"]) == 300
