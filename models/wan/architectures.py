@@ -34,17 +34,23 @@ _TEXT_TO_VIDEO = {
     "control_letters": "GUV",
 }
 
-# A first picture (and a last one) go in as extra channels; a longer clip continues from one frame.
+# A first picture goes in as extra channels; a longer clip continues from one frame.
 _IMAGE_TO_VIDEO = {
     **_COMMON,
-    "image_prompt_types_allowed": "SEVL",
-    "image_start_required": True,
+    "image_prompt_types_allowed": "SVL",
     "sliding_window": True,
     "sliding_window_defaults": {
         "window_min": 17, "window_max": 257, "window_step": 4, "window_default": 81,
         "overlap_min": 1, "overlap_max": 1, "overlap_step": 1, "overlap_default": 1,
     },
 }  # fmt: skip
+
+# Made for two pictures, it cannot do with one; so there are no windows either.
+_FIRST_AND_LAST_FRAME = {
+    **_COMMON,
+    "image_prompt_types_allowed": "SEVL",
+    "image_end_required": True,
+}
 
 _TWO_EXPERTS = {"guidance_max_phases": 2}
 
@@ -54,7 +60,6 @@ _FIRST_FRAME_TOKENS = {
     "fps": 24,
     "vae_block_size": 32,
     "image_prompt_types_allowed": "TSVL",
-    "image_start_required": False,
     "v2i_switch_supported": True,
     "guide_custom_choices": _TEXT_TO_VIDEO["guide_custom_choices"],
     "keep_frames_video_guide_not_supported": True,
@@ -91,9 +96,9 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "t2v": _TEXT_TO_VIDEO,
         "t2v_1.3B": _TEXT_TO_VIDEO,
         "i2v": _IMAGE_TO_VIDEO,
-        "flf2v_720p": _IMAGE_TO_VIDEO,
+        "flf2v_720p": _FIRST_AND_LAST_FRAME,
         "t2v_2_2": {**_TEXT_TO_VIDEO, **_TWO_EXPERTS},
-        "i2v_2_2": {**_IMAGE_TO_VIDEO, **_TWO_EXPERTS},
+        "i2v_2_2": {**_IMAGE_TO_VIDEO, **_TWO_EXPERTS, "image_prompt_types_allowed": "SEVL"},
         "ti2v_2_2": _FIRST_FRAME_TOKENS,
     }
 )

@@ -10,7 +10,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
 from models.wan.pipeline_denoise import DenoisePlan, denoise
-from models.wan.pipeline_guard import cancellable
+from models.wan.pipeline_guard import cancellable, told_as_memory
 from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
 from models.wan.pipeline_load import load_diffusers
 from models.wan.pipeline_masks import as_clip, put_back
@@ -62,9 +62,12 @@ class WanVideo:
     def __call__(
         self, window: WindowRequest, on_step: Callable[[Step], None], is_cancelled: Callable[[], bool]
     ) -> WindowResult:
-        """Make one window; sample i of a batch has the seed `window.seed + i`. Raises Cancelled, SettingsError."""
+        """Make one window; sample i of a batch has the seed `window.seed + i`.
+
+        Raises Cancelled, SettingsError, OutOfMemory.
+        """
         self._check(window)
-        with self._no_gradients(), cancellable(self.pipe, is_cancelled):
+        with told_as_memory(), self._no_gradients(), cancellable(self.pipe, is_cancelled):
             on_step(Step("Encoding prompt"))
             embeds = self._encode_prompts(window)
             latents = self._denoise(window, embeds, on_step)
@@ -86,20 +89,38 @@ class WanVideo:
             raise SettingsError(
                 f"resolution: {window.width}x{window.height} does not fit this model. Use multiples of {side}."
             )
-        tokens = self.model.get("token_noise") or ""
-        fixed_pixels = [name for name in ("image_end", "mask") if getattr(window, name) is not None]
         if self._takes_images:
-            fixed_pixels = [name for name in fixed_pixels if name != "image_end"]
-            if window.image_start is None and window.prefix is None:
-                raise SettingsError("image_start: this model needs a start image or a clip to continue.")
-        elif not tokens and (window.image_start is not None or window.prefix is not None):
-            raise SettingsError("image_start: this model starts from text alone; it takes no image and no clip.")
-        if fixed_pixels and tokens != "all":
-            raise SettingsError(f"{fixed_pixels[0]}: not available for this model.")
-        if window.prefix is not None and len(window.prefix) > 1 and tokens != "all":
+            self._check_pictures(window)
+        else:
+            self._check_tokens(window)
+
+    def _check_pictures(self, window: WindowRequest) -> None:
+        config = self._transformer.config
+        if window.image_start is None and window.prefix is None:
+            raise SettingsError("image_start: this model needs a start image or a clip to continue.")
+        if config.pos_embed_seq_len is not None and window.image_end is None:
+            raise SettingsError("image_end: this model makes the clip between two pictures; it needs an end image.")
+        takes_end = config.image_dim is None or config.pos_embed_seq_len is not None
+        if window.image_end is not None and not takes_end:
+            raise SettingsError("image_end: not available for this model.")
+        if window.prefix is not None and len(window.prefix) > 1:
             raise SettingsError("sliding_window_overlap: this model continues from 1 frame, no more.")
-        if window.source is not None and window.mask is None and self._takes_images:
+        if window.mask is not None:
+            raise SettingsError("image_mask: not available for this model.")
+        if window.source is not None:
             raise SettingsError("denoising_strength: this model starts from noise; it takes no source clip.")
+
+    def _check_tokens(self, window: WindowRequest) -> None:
+        tokens = self.model.get("token_noise") or ""
+        if not tokens and (window.image_start is not None or window.prefix is not None):
+            raise SettingsError("image_start: this model starts from text alone; it takes no image and no clip.")
+        if tokens == "all":
+            return
+        for name, media in (("image_end", window.image_end), ("image_mask", window.mask)):
+            if media is not None:
+                raise SettingsError(f"{name}: not available for this model.")
+        if window.prefix is not None and len(window.prefix) > 1:
+            raise SettingsError("sliding_window_overlap: this model continues from 1 frame, no more.")
 
     @property
     def _transformer(self) -> Any:

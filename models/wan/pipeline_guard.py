@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
-from shared.core.errors import Cancelled
+from shared.core.errors import Cancelled, OutOfMemory
 
 
 @contextmanager
@@ -31,6 +32,24 @@ def cancellable(pipe: Any, is_cancelled: Callable[[], bool]) -> Iterator[None]:
         for handle in handles:
             handle.remove()
         forget_run(pipe)
+
+
+@contextmanager
+def told_as_memory() -> Iterator[None]:
+    """Turns a failed allocation into an OutOfMemory that says what helps."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if not _is_out_of_memory(exc):
+            raise
+        raise OutOfMemory(
+            "There is not enough memory for this. Lower the resolution or the length, or choose a leaner memory "
+            "profile (override_profile 4, 4.5 or 5)."
+        ) from exc
+
+
+def _is_out_of_memory(exc: RuntimeError) -> bool:
+    return isinstance(exc, torch.OutOfMemoryError) or "can't allocate memory" in str(exc)
 
 
 def forget_run(pipe: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import diffusers
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from models.wan.architectures import checkpoint_folder
 from shared.core.checkpoints import locate, missing_shards
@@ -26,15 +27,27 @@ PIPELINES = ("WanPipeline", "WanImageToVideoPipeline")
 def load_diffusers(model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Any:
     """The pipeline that the checkpoint names, on the CPU. Raises DownloadError, ModelNotFound."""
     folder = _find_checkpoint(model, roots)
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    index = _read_index(model, folder)
     name = index.get("_class_name", "")
     if name not in PIPELINES:
         raise ModelNotFound(f"{model.model_type}: {folder} holds a {name}, not a {' or '.join(PIPELINES)}.")
     _check_parts(model, folder, index)
     _quiet()
-    pipe = getattr(diffusers, name).from_pretrained(folder, dtype=_dtypes(model, options), local_files_only=True)
+    try:
+        pipe = getattr(diffusers, name).from_pretrained(folder, dtype=_dtypes(model, options), local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as exc:
+        raise DownloadError(f"{model.name}: a file in {folder} is damaged or of another model. {exc}") from exc
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _read_index(model: ModelDef, folder: Path) -> dict[str, Any]:
+    path = folder / "model_index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise DownloadError(f"{model.name}: {path} is damaged ({exc}).") from exc
+    return index if isinstance(index, dict) else {}
 
 
 def _quiet() -> None:

@@ -28,11 +28,16 @@ def wan_params(model: ModelDef) -> list[Param]:
 
 def wan_problems(settings: Mapping[str, Any], model: ModelDef) -> list[str]:
     """What the declarations cannot tell, as sentences for the user."""
-    return [*_mask_problems(settings, model), *_control_problems(settings, model)]
+    return [*_end_problems(settings, model), *_mask_problems(settings, model), *_control_problems(settings, model)]
 
 
 def _control_letters(model: ModelDef) -> str:
     return str(model.get("control_letters") or "")
+
+
+def _end_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
+    if model.get("image_end_required") and settings.get("image_end") is None and not settings.get("mode"):
+        yield "image_end: it is missing. This model makes the clip between two pictures."
 
 
 def _mask_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
-from diffusers import WanImageToVideoPipeline, WanPipeline
+from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
 from models.wan import handler
-from shared.core.contracts import WindowRequest
+from models.wan.pipeline import WanVideo
+from shared.core.contracts import LoadOptions, WindowRequest
+from shared.core.errors import DownloadError, ModelNotFound, OutOfMemory
 from shared.core.model_def import ModelDef
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import save
-from tests.models.contract import STEPS, PipelineContract
+from tests.models.contract import STEPS, PipelineContract, run
 
 PICTURE = Image.new("RGB", (64, 64), "red")
 
@@ -90,11 +96,14 @@ class TestImageToVideo(WanContract):
         return {"num_frames": window.num_frames, "image": Image.fromarray(window.image_start)}
 
     def unsupported(self) -> dict[str, Any]:
-        return {"image_mode": 1, "image_mask": PICTURE}
+        return {"image_mode": 1, "image_mask": PICTURE, "image_end": [PICTURE]}
 
 
 class TestImageToVideoTwoExperts(TestImageToVideo):
     architecture = "i2v_2_2"
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"image_mode": 1, "image_mask": PICTURE}
 
 
 class TestFirstLastFrame(TestImageToVideo):
@@ -105,6 +114,16 @@ class TestFirstLastFrame(TestImageToVideo):
 
     def bare_arguments(self, window: WindowRequest) -> dict[str, Any]:
         return {**super().bare_arguments(window), "last_image": Image.fromarray(window.image_end)}
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"image_mode": 1, "image_mask": PICTURE, "image_end": None}
+
+
+class TestEndImageWithTwoExperts(TestFirstLastFrame):
+    architecture = "i2v_2_2"
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"image_mask": PICTURE}
 
 
 class TestFirstFrameTokens(WanContract):
@@ -141,3 +160,73 @@ class TestAnyTokens(WanContract):
     def bare_arguments(self, window: WindowRequest) -> dict[str, Any]:
         # diffusers rounds to k * 1 + 1 where the VAE packs no frames.
         return {"num_frames": window.num_frames - 1}
+
+
+def test_each_expert_has_its_guidance_and_its_share_of_the_steps(tiny_wan: Callable[[str], WanVideo]) -> None:
+    pipeline = tiny_wan("t2v_2_2")
+    phases = {"guidance_phases": 2, "guidance2_scale": 2.0, "switch_threshold": 500}
+    window = WindowRequest("a red ball", 32, 32, 5, 4, 5.0, seed=7, flow_shift=3.0, settings=phases)
+    frames = run(pipeline, window)
+    pipe = WanPipeline(**pipeline.pipe.components, boundary_ratio=0.5)
+    pipe.scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+    expected = pipe(
+        prompt="a red ball", negative_prompt="", width=32, height=32, num_frames=5, num_inference_steps=4,
+        guidance_scale=5.0, guidance_scale_2=2.0, generator=generator(window),
+    ).frames[0]  # fmt: skip
+    assert np.array_equal(frames, np.rint(expected * 255).astype(np.uint8))
+    assert not np.array_equal(frames, run(pipeline, replace(window, settings={})))
+
+
+def test_a_prompt_is_encoded_once(tiny_wan: Callable[[str], WanVideo]) -> None:
+    pipeline, calls = tiny_wan("t2v"), []
+    handle = pipeline.pipe.text_encoder.register_forward_hook(lambda *_: calls.append(1))
+    window = WindowRequest("a prompt of its own", 32, 32, 5, 1, 5.0, seed=7, negative_prompt="and its opposite")
+    first = run(pipeline, window)
+    assert len(calls) == 2
+    assert np.array_equal(run(pipeline, window), first)
+    handle.remove()
+    assert len(calls) == 2
+
+
+def test_a_failed_allocation_says_what_helps(tiny_wan: Callable[[str], WanVideo]) -> None:
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB")
+
+    pipeline = tiny_wan("t2v")
+    window = WindowRequest("a red ball", 32, 32, 5, 1, 1.0, seed=7)
+    handle = pipeline.pipe.transformer.register_forward_hook(fail)
+    with pytest.raises(OutOfMemory, match="Lower the resolution"):
+        run(pipeline, window)
+    handle.remove()
+    assert run(pipeline, window).shape == (5, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: shutil.rmtree(folder / "vae"), "incomplete; missing vae/"),
+        (lambda folder: (folder / "model_index.json").write_text('{"_class_name": '), "model_index.json is damaged"),
+        (lambda folder: weights(folder).write_bytes(weights(folder).read_bytes()[:100]), "damaged or of another model"),
+        (lambda folder: weights(folder).unlink(), "damaged or of another model"),
+        (lambda folder: index_of_shards(folder), "missing transformer/part-2.safetensors"),
+    ],
+)
+def test_a_damaged_checkpoint_is_told(tmp_path: Path, damage: Callable[[Path], Any], words: str) -> None:
+    damage(save("t2v", tmp_path / "t2v"))
+    with pytest.raises(DownloadError, match=words):
+        handler.load(wan_model("t2v"), [str(tmp_path)], LoadOptions())
+
+
+def test_a_checkpoint_of_another_family_is_refused(tmp_path: Path) -> None:
+    (save("t2v", tmp_path / "t2v") / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    with pytest.raises(ModelNotFound, match="holds a FluxPipeline, not a WanPipeline or WanImageToVideoPipeline"):
+        handler.load(wan_model("t2v"), [str(tmp_path)], LoadOptions())
+
+
+def weights(folder: Path) -> Path:
+    return folder / "transformer" / "diffusion_pytorch_model.safetensors"
+
+
+def index_of_shards(folder: Path) -> None:
+    index = {"weight_map": {"a": weights(folder).name, "b": "part-2.safetensors"}}
+    (folder / "transformer" / "weights.safetensors.index.json").write_text(json.dumps(index))

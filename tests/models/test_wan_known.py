@@ -172,6 +172,8 @@ def test_contradictions_are_refused(tiny_wan: TinyWan, changes: dict[str, Any], 
         ("ti2v_2_2", {"prefix": noise_frames(5)}, "sliding_window_overlap"),
         ("i2v", {}, "image_start: this model needs"),
         ("i2v", {"image_start": noise_frames(1)[0], "source": noise_frames(9)}, "denoising_strength"),
+        ("i2v", {"image_start": noise_frames(1)[0], "image_end": noise_frames(1)[0]}, "image_end: not available"),
+        ("flf2v_720p", {"image_start": noise_frames(1)[0]}, "image_end: this model makes the clip between"),
     ],
 )
 def test_what_a_model_cannot_do_is_refused(
