@@ -97,7 +97,16 @@ def unused_media(settings: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}: it is not used, because {flag} has no letter {letters[0]}.")
         elif _is_given(settings.get(name)) and settings.get("image_mode") and flag == "image_prompt_type":
             found.append(f"{name}: it is not used for a single picture.")
+    if "S" in (settings.get("image_prompt_type") or "") and _continues(settings) and _is_given(settings["image_start"]):
+        found.append("image_start: it is not used, because the clip goes on from video_source.")
+    strength = float(settings.get("denoising_strength", 1.0))
+    if strength < 1 and "V" not in (settings.get("video_prompt_type") or ""):
+        found.append(f"denoising_strength: {strength:g} has no effect without a control picture or clip.")
     return found
+
+
+def _continues(settings: Mapping[str, Any]) -> bool:
+    return bool(set("VL") & set(settings.get("image_prompt_type") or "")) and not settings.get("image_mode")
 
 
 def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:

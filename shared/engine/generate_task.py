@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import psutil
 
 from shared.core.contracts import Control, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
@@ -103,6 +105,7 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
     )
     builder = SceneBuilder(settings, resolved.model, inputs, services.config.get("fit_canvas"), report.info)
     scenes = tuple(builder.build(clip) for clip in clips)
+    _check_memory(scenes)
     return Job(
         task=task,
         services=services,
@@ -113,6 +116,17 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
         finishings=tuple(_finishing(settings, scene) for scene in scenes),
         seed=resolve_seed(int(settings["seed"])),
     )
+
+
+def _check_memory(scenes: Sequence[Scene]) -> None:
+    """Refuse a clip whose frames alone would not fit. They are held twice for a moment, when windows are joined."""
+    needed = 2 * max(scene.frames_bytes for scene in scenes)
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise OutOfMemory(
+            f"video_length: the frames of this clip would take {needed / 2**30:.1f} GB of memory, and "
+            f"{available / 2**30:.1f} GB are free. Lower video_length or resolution."
+        )
 
 
 def _finishing(settings: Mapping[str, Any], scene: Scene) -> Postprocessing:

@@ -44,6 +44,12 @@ class Scene:
     enlarged_to: tuple[int, int] | None = None
     audio: AudioClip | None = None
 
+    @property
+    def frames_bytes(self) -> int:
+        """Memory that the finished frames take, as the model makes them."""
+        num_frames = sum(window.output for window in self.windows) + (0 if self.source is None else len(self.source))
+        return num_frames * self.canvas.width * self.canvas.height * 3
+
     def prompt(self, number: int) -> PromptUnit:
         """Prompt of a window (from 0); the last one repeats."""
         return self.prompts[min(number, len(self.prompts) - 1)]

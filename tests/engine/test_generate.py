@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from shared.core.contracts import WindowRequest
@@ -185,6 +186,19 @@ def test_too_little_memory_is_explained_and_the_model_let_go(engine: Engine) -> 
     assert finished.outcome == "failed"
     assert "too little memory" in (finished.error or "") and "resolution 64x48" in (finished.error or "")
     assert engine.services.models.resident is None
+
+
+def test_a_clip_that_cannot_fit_the_memory_is_refused_before_it_is_made(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Memory:
+        available = 10_000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+
+    finished = engine.run()
+
+    assert finished.stage == "validation" and "GB of memory" in (finished.error or "")
 
 
 def test_an_error_of_the_program_comes_through(engine: Engine) -> None:

@@ -141,6 +141,18 @@ def test_a_control_clip_without_use_is_told(engine: Engine, control: Path) -> No
     assert engine.pipeline.requests[0].source is None and "denoising_strength: at 1" in engine.infos
 
 
+def test_a_start_image_beside_a_continued_clip_is_told(engine: Engine, control: Path) -> None:
+    engine.make(image_prompt_type="SV", image_start=grey(10), video_source=str(control))
+
+    assert "image_start: it is not used" in engine.infos and engine.pipeline.requests[0].image_start is None
+
+
+def test_a_strength_without_a_control_is_told(engine: Engine) -> None:
+    engine.make(denoising_strength=0.5)
+
+    assert "denoising_strength: 0.5 has no effect" in engine.infos
+
+
 @pytest.mark.parametrize("name", ["image_start", "video_source", "image_end"])
 def test_a_text_file_under_another_name_is_told_with_its_setting(engine: Engine, tmp_path: Path, name: str) -> None:
     path = tmp_path / ("clip.mp4" if name.startswith("video") else "picture.png")
