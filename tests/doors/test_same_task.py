@@ -24,6 +24,7 @@ def doors(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dic
     config = tmp_path / "config"
 
     def open_session() -> WanGPSession:
+        _end_runtime()
         return WanGPSession(root=root, config_path=config / "wgp_config.json", console_output=False)
 
     def command_line(*arguments: str) -> str:
