@@ -84,7 +84,7 @@ _ANY_TOKENS = {
     "token_noise": "all",
     "sliding_window": True,
     "sliding_window_defaults": {
-        "window_min": 5, "window_max": 33, "window_step": 1, "window_default": 17,
+        "window_min": 5, "window_max": 17, "window_step": 1, "window_default": 17,
         "overlap_min": 1, "overlap_max": 8, "overlap_step": 1, "overlap_default": 5,
     },
     "dtype": "float32",
