@@ -32,6 +32,7 @@ from shared.session.edits import (
     build_media_postprocessing_settings,
 )
 from shared.session.job import SessionJob
+from shared.session.plugins import create_gradio_progress_callbacks, create_gradio_webui_session
 from shared.session.runtime import Runtime
 from shared.session.session import WanGPSession
 from shared.session.stream import SessionStream
@@ -54,6 +55,8 @@ __all__ = [
     "build_audio_postprocessing_settings",
     "build_audio_remux_settings",
     "build_media_postprocessing_settings",
+    "create_gradio_progress_callbacks",
+    "create_gradio_webui_session",
     "extract_status_phase_label",
     "get_api_output_options",
     "init",

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from shared.api import GenerationError, GenerationResult, ProgressUpdate, SessionJob, StreamMessage, WanGPSession
 from shared.core.errors import SettingsError, WanGPError
-from shared.core.flags import FlagError, build_parser, unserved_flags
+from shared.core.flags import FlagError, build_parser
 from shared.core.settings import DECLARATIONS
 
 __all__ = ["build_parser", "is_headless", "read_flags", "run_headless", "tell_error"]
@@ -35,8 +35,6 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
         near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
         hint = f" Did you mean {near[0]}?" if near else " See --help for the flags."
         raise FlagError(f"{unknown[0]} is not a flag of this program.{hint}")
-    for flag in unserved_flags(flags):
-        tell(f"{flag} has no effect in this version.")
     return flags
 
 

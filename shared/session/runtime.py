@@ -35,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 PROGRAM_ROOT = Path(__file__).resolve().parents[2]
 CONFIG_NAME = "wgp_config.json"
+NO_PAGE = (
+    "webui_state needs the page of this process: no page is served here, so nothing would run the tasks. "
+    "Leave webui_state out to generate in this program, or use the session that a plugin is given."
+)
 ExecutorFactory = Callable[[RunnerSpec, str, Mapping[str, Callable[..., Any]]], "Executor"]
 ExecutorKind = Literal["local", "process"] | ExecutorFactory
 

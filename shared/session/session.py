@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from shared.core.flags import parse_flags
 from shared.core.params import Param
 from shared.core.results import GenerationResult
 from shared.session.callbacks import Listener
@@ -21,15 +22,10 @@ from shared.session.edits import (
 )
 from shared.session.job import SessionJob
 from shared.session.run import Entry, JobRun
-from shared.session.runtime import CONFIG_NAME, PROGRAM_ROOT, Runtime
+from shared.session.runtime import CONFIG_NAME, NO_PAGE, PROGRAM_ROOT, Runtime
 from shared.session.sources import Submission, read_file, read_submissions
 from shared.session.transport import Transport
 from shared.session.webui import WebuiTransport
-
-NO_PAGE = (
-    "webui_state needs the page of this process: no page is served here, so nothing would run the tasks. "
-    "Leave webui_state out to generate in this program, or use the session that a plugin is given."
-)
 
 
 class WanGPSession(CatalogueMethods):
@@ -56,11 +52,11 @@ class WanGPSession(CatalogueMethods):
         page = Runtime.current() if self._state is not None else None
         default_root = page.root if page is not None else PROGRAM_ROOT
         self._root = Path(root).expanduser().resolve() if root else default_root
-        default_config = (page.config_dir if page is not None else self._root) / CONFIG_NAME
-        self._config_path = Path(config_path).expanduser().resolve() if config_path else default_config
+        self._cli_args = page.cli_args if page is not None else tuple(str(argument) for argument in cli_args)
+        folder = page.config_dir if page is not None else parse_flags(self._cli_args)[0].config or self._root
+        self._config_path = Path(config_path or Path(folder) / CONFIG_NAME).expanduser().resolve()
         if self._config_path.name != CONFIG_NAME:
             raise ValueError(f"config_path: {self._config_path} is not accepted. The file must be named {CONFIG_NAME}.")
-        self._cli_args = page.cli_args if page is not None else tuple(str(argument) for argument in cli_args)
         self._output_dir = Path(output_dir).expanduser().resolve() if output_dir else None
         self._callbacks = callbacks
         self._console_output, self._console_isatty = console_output, console_isatty

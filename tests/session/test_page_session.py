@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.api import init
+from shared.api import create_gradio_progress_callbacks, create_gradio_webui_session, init
 from shared.core.state import GenState
 from shared.session.runtime import Runtime
 from shared.session.session import WanGPSession
@@ -130,6 +130,28 @@ def test_init_with_a_pages_state_gives_its_session(
     session.close()
     assert "Powered" not in capsys.readouterr().out
     assert served.submit(settings()).id
+
+
+def test_a_plugin_gets_a_session_and_a_progress_bar(served: Runtime, state: dict[str, Any], settings: Make) -> None:
+    class Plugin:
+        pass
+
+    shown: list[tuple[float, str]] = []
+    callbacks = create_gradio_progress_callbacks(lambda share, desc: shown.append((share, desc)))
+    session = create_gradio_webui_session(Plugin())
+    assert session.run(settings(), callbacks=callbacks).success
+    shares = [share for share, _ in shown]
+    assert shares == sorted(shares) and 0 <= shares[0] <= shares[-1] <= 1
+    assert "Queued in WanGP..." in [text for _, text in shown]
+    assert len(GenState(state["gen"]).file_list) == 1
+    plugin = Plugin()
+    plugin.state = state
+    assert create_gradio_webui_session(plugin).run(settings()).success
+
+
+def test_a_plugin_without_a_page_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(RuntimeError, match="no page is served here"):
+        create_gradio_webui_session(object())
 
 
 def test_a_state_without_a_page_is_refused(settings: Make) -> None:

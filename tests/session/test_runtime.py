@@ -36,6 +36,13 @@ def test_a_second_session_must_not_differ(runtime: Runtime, tmp_path: Path, diff
         init(**{**same, **other})
 
 
+def test_the_configurations_folder_can_be_a_flag(runtime: Runtime, tmp_path: Path) -> None:
+    session = WanGPSession(root=runtime.root, config_path=runtime.config_dir / "wgp_config.json")
+    assert session.runtime is runtime
+    with pytest.raises(RuntimeError, match="another configuration"):
+        WanGPSession(root=runtime.root, cli_args=["--config", str(tmp_path / "elsewhere")])
+
+
 def test_a_folder_without_definitions_is_no_root(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="is not a WanGP folder"):
         init(root=tmp_path)
