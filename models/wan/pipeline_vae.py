@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.utils.torch_utils import get_module_execution_device
 
 # Bytes that decoding takes per pixel of one frame at base_dim 96 in float32 without patches (measured on meta tensors:
 # 7.6 GiB at 832x480), with a margin.
@@ -21,6 +22,11 @@ class VideoCodec:
         self.vae = vae
         self.time_scale: int = vae.config.scale_factor_temporal
         self.space_scale: int = vae.config.scale_factor_spatial
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the VAE runs; its weights may lie elsewhere in between."""
+        return get_module_execution_device(self.vae)
 
     def latent_frames(self, num_frames: int) -> int:
         """Latent frames of a clip."""
@@ -40,7 +46,7 @@ class VideoCodec:
         missing = -(len(frames) - 1) % _FRAMES_PER_CHUNK
         frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)]) if missing else frames
         video = torch.from_numpy(np.array(frames)).permute(3, 0, 1, 2)[None]
-        video = (2.0 * (video.float() / 255.0) - 1.0).to(self.vae.device, self.vae.dtype)
+        video = (2.0 * (video.float() / 255.0) - 1.0).to(self._device, self.vae.dtype)
         self._set_tiling(frames.shape[1] * frames.shape[2])
         latents = self.vae.encode(video).latent_dist.mode().float()
         mean, scale = self._statistics(latents)
@@ -48,7 +54,7 @@ class VideoCodec:
 
     def decode(self, latents: torch.Tensor) -> list[np.ndarray]:
         """Normalised latents (B,C,T,h,w) as one uint8 array (F,H,W,3) a sample."""
-        latents = latents.to(self.vae.device, self.vae.dtype)
+        latents = latents.to(self._device, self.vae.dtype)
         mean, scale = self._statistics(latents)
         latents = latents / scale + mean
         self._set_tiling(latents.shape[-1] * latents.shape[-2] * self.space_scale**2)
@@ -63,7 +69,7 @@ class VideoCodec:
         config = self.vae.config
         width = (config.decoder_base_dim or config.base_dim) / 96 / (config.patch_size or 1) ** 2
         needed = pixels * _DECODE_BYTES_PER_PIXEL * width * self.vae.dtype.itemsize / 4
-        self.vae.use_tiling = needed > 0.7 * _free_bytes(self.vae.device)
+        self.vae.use_tiling = needed > 0.7 * _free_bytes(self._device)
 
 
 def to_uint8(video: torch.Tensor) -> np.ndarray:

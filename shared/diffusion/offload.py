@@ -58,5 +58,8 @@ def _stream_with_diffusers(pipe: Any, device: str, profile: float) -> None:
 def _stream_with_mmgp(pipe: Any, profile: float) -> None:
     from mmgp import offload
 
-    offload.profile(pipe, profile_no=profile, extraModelsToQuantize=None, convertWeightsFloatTo=None)
+    plain = {"quantizeTransformer": False, "extraModelsToQuantize": None, "convertWeightsFloatTo": None}
+    if profile != int(profile):
+        plain |= {"pinnedMemory": False, "asyncTransfers": False}
+    offload.profile(pipe, profile_no=int(profile), verboseLevel=0, **plain)
     torch.set_default_device(None)  # mmgp makes "cuda" the default device of the whole process

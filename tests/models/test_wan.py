@@ -21,6 +21,7 @@ from models.wan.pipeline import WanVideo
 from shared.core.contracts import LoadOptions, WindowRequest
 from shared.core.errors import DownloadError, ModelNotFound, OutOfMemory
 from shared.core.model_def import ModelDef
+from shared.diffusion.offload import _stream_with_diffusers
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import save
 from tests.models.contract import STEPS, PipelineContract, run
@@ -175,6 +176,18 @@ def test_each_expert_has_its_guidance_and_its_share_of_the_steps(tiny_wan: Calla
     ).frames[0]  # fmt: skip
     assert np.array_equal(frames, np.rint(expected * 255).astype(np.uint8))
     assert not np.array_equal(frames, run(pipeline, replace(window, settings={})))
+
+
+def test_weights_that_are_streamed_give_the_same_frames(tmp_path: Path) -> None:
+    save("t2v", tmp_path / "t2v")
+    model = wan_model("t2v")
+    pipeline = handler.load(model, [str(tmp_path)], LoadOptions())
+    window = WindowRequest("a red ball", 32, 32, 5, 2, 5.0, seed=7)
+    expected = run(pipeline, window)
+    _stream_with_diffusers(pipeline.pipe, "cpu", 4.5)
+    streamed = WanVideo(pipeline.pipe, model, keeps_weights=False)
+    assert np.array_equal(run(streamed, window), expected)
+    assert streamed.preview(torch.zeros(16, 2, 4, 4)).mode == "RGB"
 
 
 def test_a_prompt_is_encoded_once(tiny_wan: Callable[[str], WanVideo]) -> None:
