@@ -15,6 +15,9 @@ from shared.core.task import Task
 from shared.engine.status import Clock, Position, status_text, window_fraction
 
 PREVIEW_INTERVAL_S = 0.5
+SLOW_PREVIEW_INTERVAL_S = 2.0
+# Previews may take this share of the time at most, as long as one comes every SLOW_PREVIEW_INTERVAL_S.
+PREVIEW_SHARE = 0.03
 PAUSE_POLL_S = 0.1
 
 
@@ -34,7 +37,7 @@ class Reporter:
     ) -> None:
         self.control, self.clock, self.position = control, Clock(), Position()
         self._task, self._emit, self._watchers = task, emit, watchers or Watchers()
-        self._last_preview = 0.0
+        self._last_preview, self._preview_interval_s, self._has_shown = 0.0, 0.0, False
         self._extra_windows = 0
 
     def emit(self, kind: type[Any], **fields: Any) -> None:
@@ -97,12 +100,16 @@ class Reporter:
         return on_step
 
     def _show(self, latents: Any, pipeline: Pipeline) -> None:
-        now = time.monotonic()
-        if now - self._last_preview < PREVIEW_INTERVAL_S:
+        started = time.monotonic()
+        if started - self._last_preview < self._preview_interval_s:
             return
-        self._last_preview = now
+        self._last_preview = started
         if self._watchers.on_latents is not None:
             self._watchers.on_latents(latents)
         strip = io.BytesIO()
         pipeline.preview(latents).convert("RGB").save(strip, "JPEG", quality=85)
         self.emit(Preview, jpeg=strip.getvalue())
+        # The first one may have to prepare what the others use.
+        cost_s = time.monotonic() - started if self._has_shown else 0.0
+        self._has_shown = True
+        self._preview_interval_s = min(max(PREVIEW_INTERVAL_S, cost_s / PREVIEW_SHARE), SLOW_PREVIEW_INTERVAL_S)

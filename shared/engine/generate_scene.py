@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
-from shared.core.units import parse_kept_frames
+from shared.core.units import FrameRule, parse_kept_frames
+from shared.diffusion.windows import Window
 from shared.engine.canvas import Canvas, CanvasMode, plan_fps, plan_length, plan_size
 from shared.engine.generate_inputs import Clipping, Frames, Inputs, named, on_canvas
 from shared.engine.generate_windows import Scene
@@ -66,7 +68,7 @@ class SceneBuilder:
             canvas=canvas,
             enlarged_to=size.enlarged_to,
             audio=None if source is None else self._sound(len(source)),
-            windows=plan.windows,
+            windows=_ending_on_images(plan.windows, len(clip.image_ends), self._model.frame_rule),
             extension=plan.extension,
             prompts=plan.prompts,
             image_start=None if clip.image_start is None or source is not None else on_canvas(clip.image_start, canvas),
@@ -147,6 +149,15 @@ class SceneBuilder:
             mask = mask[np.minimum(np.arange(len(kept)), len(mask) - 1)].copy()
             mask[~kept] = 255
         return mask
+
+
+def _ending_on_images(windows: tuple[Window, ...], image_ends: int, rule: FrameRule) -> tuple[Window, ...]:
+    """The windows, none of whose last frames is dropped where an end image stands: it would be lost."""
+    ends = {len(windows) - 1} if image_ends == 1 else set(range(image_ends))
+    return tuple(
+        replace(window, num_frames=rule.round_up(window.overlap + window.output)) if window.index in ends else window
+        for window in windows
+    )
 
 
 def grow(mask: Frames, pixels: int) -> Frames:

@@ -211,7 +211,7 @@ def _own_settings(job: Job, clip_no: int, seed: int, num_frames: int) -> dict[st
     settings = {**job.settings, "seed": seed, "repeat_generation": 1, "batch_size": 1}
     units = job.clips[clip_no].prompts
     if len(job.clips) > 1 and len(units) == 1:
-        settings["prompt"] = getattr(units[0], "source", "") or units[0].text
+        settings["prompt"] = units[0].source or units[0].text
     has_commands = any(unit.commands for unit in units)
     if not job.settings.get("image_mode") and not has_commands:
         settings["video_length"] = num_frames

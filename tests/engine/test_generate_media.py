@@ -64,6 +64,13 @@ def test_the_end_image_ends_the_last_window_and_several_end_each(engine: Engine)
     assert [int(request.image_end[0, 0, 0]) for request in engine.pipeline.requests] == [100, 200]
 
 
+def test_an_end_image_is_not_among_the_frames_that_are_dropped(engine: Engine) -> None:
+    (output,) = engine.make(image_end=grey(200), video_length=29, sliding_window_discard_last_frames=4)
+
+    frames, _ = read_frames(output.path)
+    assert len(frames) == 29 and (frames[-1] == 200).all()
+
+
 def test_every_start_image_meets_every_prompt_or_goes_pair_by_pair(engine: Engine) -> None:
     starts = [grey(10), grey(20)]
     engine.make("a\n\nb", image_start=starts)

@@ -72,6 +72,15 @@ def test_prompts_command_their_windows(engine: Engine) -> None:
     assert len(read_frames(output.path)[0]) == 9 + 8 + 8
 
 
+def test_the_commands_of_a_prompt_are_in_its_file(engine: Engine) -> None:
+    outputs = engine.make("[/duration=9] one\n\ntwo [/duration=13]", seed=1)
+
+    assert [output.settings["prompt"] for output in outputs] == ["[/duration=9] one", "two [/duration=13]"]
+    assert [len(read_frames(output.path)[0]) for output in outputs] == [9, 13]
+    (again,) = engine.make(**outputs[1].settings)
+    np.testing.assert_array_equal(read_frames(again.path)[0], read_frames(outputs[1].path)[0])
+
+
 def test_a_duration_longer_than_the_window_takes_several(engine: Engine) -> None:
     (output,) = engine.make("one [/duration=30]", video_length=17)
 
