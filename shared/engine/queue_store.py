@@ -19,6 +19,7 @@ MAX_CRASHES = 2
 # An end of the whole program (a kill, a power cut) says little about the task that ran in another process.
 MAX_INTERRUPTIONS = 12
 MAX_FAILED_SHOWN = 50
+KEEP_ENDED_S = 30 * 24 * 3600.0
 
 _SET_ASIDE = (
     "The program ended {count} times while this task ran (a crash or too little memory), so it is set aside. "
@@ -61,6 +62,7 @@ class QueueStore:
         self.database, self.notices = open_or_repair(path)
         try:
             settle(self.database)
+            self._forget_old()
             self.notices += self._recover()
         except BaseException:
             self.database.close()
@@ -200,6 +202,14 @@ class QueueStore:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+    def _forget_old(self) -> None:
+        """Drop tasks that ended long ago; their outputs stay in the history."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM tasks WHERE finished < ? AND (status IN ('done', 'cancelled') OR dismissed = 1)",
+                (time.time() - KEEP_ENDED_S,),
+            )
 
     def _recover(self) -> list[str]:
         """Decide every task that ran when the program ended; sentences for those that do not wait again."""

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shared.core.errors import QueueError
@@ -19,6 +20,7 @@ from shared.core.events import Finished
 from shared.engine.database import DATABASE_NAME
 from shared.engine.ledger import OutputLedger
 from shared.engine.queue import TaskQueue
+from shared.media.video import read_frames
 from tests.engine.conftest import task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +85,25 @@ def test_killed_at_random_moments_every_task_is_finished_once(tmp_path: Path) ->
     assert outcomes(tmp_path) == {"done": 8}
     assert results(tmp_path) == {f"{task_id} {index}": 1 for task_id in ids for index in range(2)}
     assert not list((tmp_path / "outputs").glob("*.tmp"))
+
+
+@pytest.mark.long
+def test_the_embedded_model_killed_ten_times_makes_every_clip_once(tmp_path: Path) -> None:
+    settings = {"model_type": "starter", "num_inference_steps": 2, "seed": 1, "resolution": "64x64", "video_length": 9}
+    ids = fill(tmp_path, 10, **settings)
+    rng = random.Random(2)
+    for _ in range(10):
+        program = start_program(tmp_path, "starter")
+        wait_for_line(program, rng.choice(["open", "working", "working"]))
+        time.sleep(rng.uniform(0.0, 3.0))
+        kill(program)
+    program = start_program(tmp_path, "starter")
+    _, errors = program.communicate(timeout=1200)
+    assert program.returncode == 0, errors
+    assert outcomes(tmp_path) == {"done": 10}
+    clips = sorted((tmp_path / "outputs").iterdir())
+    assert len(clips) == len(ids)
+    assert all(len(read_frames(clip)[0]) == 9 for clip in clips)
 
 
 def test_killed_between_rename_and_commit_the_output_counts_as_made(tmp_path: Path) -> None:
@@ -242,6 +263,20 @@ def test_a_full_disk_refuses_the_task_and_keeps_the_others(queue: TaskQueue) -> 
     assert [entry.status for entry in queue.tasks()] == ["failed"]
     connection.execute("PRAGMA max_page_count = 1000000")
     assert queue.put([task("b")])[0].client_id == "b"
+
+
+def test_a_picture_that_the_disk_does_not_hold_refuses_its_task(queue: TaskQueue) -> None:
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(QueueError, match="picture could not be kept"):
+            queue.put([task("a", image_start=noise)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert queue.tasks() == []
+    assert list((queue.folder / "queue_media").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

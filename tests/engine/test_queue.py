@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +36,6 @@ def test_tasks_are_taken_in_the_order_they_came(queue: TaskQueue) -> None:
 
 
 def test_a_task_is_on_disk_before_put_returns(queue: TaskQueue) -> None:
-    import sqlite3
-
     (put,) = queue.put([task("a", seed=5)])
     with sqlite3.connect(queue.database_path) as other:
         row = other.execute("SELECT id, client_id, status, params FROM tasks").fetchone()
@@ -216,6 +216,25 @@ def test_a_probe_knows_tasks_of_an_earlier_run(tmp_path: Path) -> None:
     assert waiting is not None
     assert waiting.task.status == "waiting"
     assert queue.probe("nobody") is None
+    queue.close()
+
+
+def test_tasks_that_ended_long_ago_are_forgotten_but_not_their_outputs(tmp_path: Path) -> None:
+    queue = TaskQueue(tmp_path)
+    added = queue.put([task("old"), task("new"), task("old and failed")])
+    for entry, outcome in zip(added, ("done", "done", "failed"), strict=True):
+        queue.publish(Output(entry.id, entry.client_id, f"/out/{entry.id}.mp4", "video"))
+        finish(queue, entry, outcome)
+    queue.close()
+    with closing(sqlite3.connect(tmp_path / "queue.sqlite3")) as database:
+        database.execute("UPDATE tasks SET finished = finished - 40 * 86400 WHERE client_id LIKE 'old%'")
+        database.commit()
+    queue = TaskQueue(tmp_path)
+    assert queue.probe("old") is None
+    assert queue.probe("new") is not None
+    assert [entry.client_id for entry in queue.tasks()] == ["old and failed"]
+    assert len(queue.outputs(added[0].id)) == 1
+    assert queue.put([task("next")])[0].id > added[-1].id
     queue.close()
 
 
