@@ -33,6 +33,7 @@ class Config:
         self.path, self.notice = path, notice
         self._values, self._overrides = values, dict[str, Any]()
         self._lock = threading.RLock()
+        self._seen = _stamp(path)
 
     @classmethod
     def load(cls, folder: str | Path) -> Config:
@@ -89,6 +90,23 @@ class Config:
         with self._lock:
             text = json.dumps(self._values, indent=4, ensure_ascii=False)
             write_atomic(self.path, text.encode())
+            self._seen = _stamp(self.path)
+
+    def refresh(self) -> bool:
+        """Take over what another process has saved since; True when the file had changed.
+
+        Overrides stay. A file that is damaged or gone changes nothing: the process that owns it tells.
+        """
+        with self._lock:
+            stamp = _stamp(self.path)
+            if stamp == self._seen:
+                return False
+            try:
+                self._values = _read(self.path)
+            except (OSError, ValueError):
+                return False
+            self._seen = stamp
+            return True
 
     def as_dict(self) -> dict[str, Any]:
         """A copy of everything in the file."""
@@ -99,6 +117,15 @@ class Config:
         """A folder setting (`save_path`, ...) as an absolute path."""
         path = Path(str(self.get(key) or "outputs")).expanduser()
         return (path if path.is_absolute() else self.folder / path).resolve()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when the file is written; (0, 0) when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -71,3 +71,20 @@ def test_relative_folders_start_at_the_file(tmp_path: Path) -> None:
     assert config.folder_path("save_path") == (tmp_path / "outputs").resolve()
     config.set("save_path", str(tmp_path / "else"))
     assert config.folder_path("save_path") == (tmp_path / "else").resolve()
+
+
+def test_refresh_takes_over_what_another_process_saved(tmp_path: Path) -> None:
+    mine, other = Config.load(tmp_path), Config.load(tmp_path)
+    mine.override({"profile": 5})
+    assert mine.refresh() is False
+    other.update(profile=1, metadata_type="json")
+    assert mine.refresh() is True
+    assert (mine.get("metadata_type"), mine.get("profile")) == ("json", 5)
+
+
+def test_refresh_keeps_the_settings_when_the_file_is_damaged(tmp_path: Path) -> None:
+    config = Config.load(tmp_path)
+    config.update(metadata_type="json")
+    config.path.write_text('{"metadata_type": "no')
+    assert config.refresh() is False
+    assert config.get("metadata_type") == "json"
