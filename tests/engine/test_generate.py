@@ -158,17 +158,6 @@ def test_settings_without_effect_are_told(engine: Engine) -> None:
     assert "control_net_weight" in engine.infos and "colour_of_socks" in engine.infos
 
 
-def test_what_no_model_here_can_do_is_refused_by_name(engine: Engine) -> None:
-    for name, value in (
-        ("audio_guide", "a.wav"),
-        ("activated_loras", ["x.safetensors"]),
-        ("temporal_upsampling", "rife2"),
-    ):
-        finished = engine.run(**{name: value})
-        is_listed = name == "activated_loras" and finished.outcome == "done"
-        assert is_listed or name in (finished.error or ""), name
-
-
 def test_missing_weights_end_the_task_with_their_own_words(engine: Engine) -> None:
     engine.registry.family.has_files = False
 
