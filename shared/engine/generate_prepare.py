@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.core.contracts import FamilyHandler
-from shared.core.errors import SettingsError
+from shared.core.errors import ModelNotFound, SettingsError
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
@@ -45,13 +45,22 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
 
     Flag letters that the caller did not give are inferred from the media given.
     """
-    model = registry.model_for(given)
+    model = _find(given, registry)
     settings = complete(upgrade(dict(given), model), model)
     settings |= infer_letters(given, settings)
     settings |= repainting(settings)
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
     return Resolved(model, registry.handler(model), registry.params(model), settings)
+
+
+def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:
+    try:
+        return registry.model_for(given)
+    except ModelNotFound:
+        # Its definition may have come after this process read them.
+        registry.refresh()
+        return registry.model_for(given)
 
 
 def check(resolved: Resolved) -> None:

@@ -43,6 +43,7 @@ def run_task(
     """
     report = Reporter(task, emit, control, watchers)
     stage: Stage = "validation"
+    services.config.refresh()
     try:
         if is_edit(task.params):
             stage = "generation"

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from shared.core.config import Config
 from shared.core.contracts import WindowRequest
 from shared.core.events import Output, Preview, Progress
 from shared.media.metadata import read_settings
@@ -150,6 +151,22 @@ def test_an_unknown_model_is_a_failed_validation(engine: Engine) -> None:
 
     assert (finished.outcome, finished.stage) == ("failed", "validation")
     assert "nonesuch" in (finished.error or "")
+
+
+def test_a_model_that_came_meanwhile_is_found(engine: Engine) -> None:
+    engine.registry.new_models.append(numpy_model("circles"))
+
+    assert engine.make(model_type="circles")
+
+
+def test_a_changed_configuration_holds_for_the_next_task(engine: Engine, tmp_path: Path) -> None:
+    engine.make()
+    elsewhere = Config.load(tmp_path)
+    elsewhere.update(save_path="elsewhere")
+
+    (output,) = engine.make()
+
+    assert Path(output.path).parent == tmp_path / "elsewhere"
 
 
 def test_settings_without_effect_are_told(engine: Engine) -> None:

@@ -55,6 +55,10 @@ class FakeRegistry:
     def __init__(self, *models: ModelDef) -> None:
         self.family = NumpyFamily()
         self._models = {model.model_type: model for model in models}
+        self.new_models: list[ModelDef] = []
+
+    def refresh(self) -> None:
+        self._models |= {model.model_type: model for model in self.new_models}
 
     def models(self) -> dict[str, ModelDef]:
         return dict(self._models)
