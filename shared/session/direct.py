@@ -23,9 +23,12 @@ class DirectTransport:
         self._queue = queue
         self._events: Subscription | None = None
 
-    def start(self, tasks: Sequence[Task]) -> list[Task]:
-        """Queue the tasks. Listening begins before, so that no event is missed."""
-        self._events = self._queue.subscribe([task.client_id for task in tasks])
+    def start(self, tasks: Sequence[Task]) -> None:
+        """Begin to listen: before the tasks are queued, so that no event is missed."""
+        self._events = self._queue.subscribe(frozenset(task.client_id for task in tasks))
+
+    def put(self, tasks: Sequence[Task]) -> list[Task]:
+        """Queue tasks, all or none."""
         return self._queue.put(tasks)
 
     def get(self, timeout_s: float) -> Event | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.core.errors import WanGPError
+from shared.core.errors import SettingsError, WanGPError
 from shared.core.events import (
     Console,
     Event,
@@ -73,18 +73,36 @@ class JobRun:
     def __init__(
         self, job: SessionJob, entries: Sequence[Entry], transport: Transport, listener: Listener, *, is_echoing: bool
     ) -> None:
-        self._job, self._entries, self._transport, self._listener = job, entries, transport, listener
+        self._job, self._entries, self._transport, self._listener = job, list(entries), transport, listener
         self._is_echoing = is_echoing
         self._meter = JobMeter(len(entries))
         self._tracks: dict[int, _Track] = {}
         self._errors: list[GenerationError] = []
+        self._failure: WanGPError | None = None
         self._is_ending = False
+
+    def queue_tasks(self) -> None:
+        """Put the sound tasks into the queue: they are on disk when this returns. Trouble is told by the run."""
+        sound = [entry for entry in self._entries if not entry.problem]
+        if not sound or self._job.cancel_requested:
+            return
+        try:
+            self._transport.start([entry.task for entry in sound])
+            try:
+                self._put(sound)
+            except SettingsError:
+                self._put_one_by_one(sound)
+        except WanGPError as error:
+            self._failure = error
 
     def __call__(self) -> None:
         """Run to the end; whatever happens, the job is concluded and its stream closed."""
         try:
             self._tell_started()
-            self._run()
+            self._tell_problems()
+            if self._failure is not None:
+                raise self._failure
+            self._listen()
         except Exception as error:
             if not isinstance(error, WanGPError):
                 _log.exception("A job ended by an error of the program")
@@ -95,8 +113,20 @@ class JobRun:
             self._job.conclude(result)
             self._listener.tell("completed", result)
             self._transport.close()
-            self._job.release_input_payload()
             self._job.end()
+
+    def _put(self, entries: Sequence[Entry]) -> None:
+        for entry, task in zip(entries, self._transport.put([entry.task for entry in entries]), strict=True):
+            self._tracks[task.id] = _Track(entry)
+        self._job.admitted()
+
+    def _put_one_by_one(self, entries: Sequence[Entry]) -> None:
+        """One of the tasks cannot be kept in a queue: find it, and let it fail alone."""
+        for entry in entries:
+            try:
+                self._put([entry])
+            except SettingsError as error:
+                self._entries[self._entries.index(entry)] = replace(entry, problem=str(error))
 
     def _tell_started(self) -> None:
         started: dict[str, Any] = {"tasks": len(self._entries)}
@@ -104,22 +134,15 @@ class JobRun:
             started["backend"] = self._transport.backend
         self._listener.tell("started", started)
 
-    def _run(self) -> None:
+    def _tell_problems(self) -> None:
         for entry in self._entries:
             for note in entry.notes:
                 self._print(StreamMessage("stdout", note))
             if entry.problem:
                 self._meter.task_finished()
                 self._fail(GenerationError(entry.problem, entry.index, entry.submitted_id, "validation"))
-        sound = [entry for entry in self._entries if not entry.problem]
-        if not sound or self._job.cancel_requested:
-            return
-        if self._transport.is_page:
+        if self._tracks and self._transport.is_page:
             self._listener.tell("status", "Queued in WanGP...")
-        for entry, task in zip(sound, self._transport.start([entry.task for entry in sound]), strict=True):
-            self._tracks[task.id] = _Track(entry)
-        self._job.admitted()
-        self._listen()
 
     def _listen(self) -> None:
         is_told_waiting = not self._transport.is_page

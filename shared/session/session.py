@@ -190,6 +190,7 @@ class WanGPSession(CatalogueMethods):
         listener = Listener(callbacks if callbacks is not None else self._callbacks, job.events)
         listener.bind(self, job)
         run = JobRun(job, entries, self._transport(runtime), listener, is_echoing=self._console_output)
+        run.queue_tasks()
         thread = threading.Thread(target=run, name="wangp-session-job", daemon=True)
         job.run_on(thread)
         thread.start()

@@ -20,8 +20,11 @@ class Transport(Protocol):
     def is_page(self) -> bool:
         """Whether a page shows the job: one path a task, no console lines, other tasks outlive a cancelled one."""
 
-    def start(self, tasks: Sequence[Task]) -> list[Task]:
-        """Queue the tasks; they come back with the queue's ids."""
+    def start(self, tasks: Sequence[Task]) -> None:
+        """Begin to listen to these tasks, which are not queued yet."""
+
+    def put(self, tasks: Sequence[Task]) -> list[Task]:
+        """Queue tasks, all or none; they come back with the queue's ids."""
 
     def get(self, timeout_s: float) -> Event | None:
         """The next event of these tasks."""

@@ -24,7 +24,11 @@ class WebuiTransport(DirectTransport):
         super().__init__(runtime.queue)
         self._runtime, self._state = runtime, state
 
-    def start(self, tasks: Sequence[Task]) -> list[Task]:
-        """Queue the tasks; the page's state follows them from here on."""
+    def start(self, tasks: Sequence[Task]) -> None:
+        """Begin to listen; the page's state follows the queue from here on."""
         self._runtime.attach_state(self._state)
-        return super().start([task.with_changes(params={**task.params, "priority": True}) for task in tasks])
+        super().start(tasks)
+
+    def put(self, tasks: Sequence[Task]) -> list[Task]:
+        """Queue tasks, all or none, ahead of those that wait."""
+        return super().put([task.with_changes(params={**task.params, "priority": True}) for task in tasks])

@@ -174,3 +174,27 @@ def test_closing_ends_the_running_job(session: WanGPSession, settings: Make) -> 
     session.close()
     assert job.done and job.result().cancelled
     assert session.run(settings()).success
+
+
+def test_a_task_is_in_the_queue_when_its_submission_is_answered(
+    session: WanGPSession, runtime: Any, settings: Make
+) -> None:
+    runtime.queue.pause()
+    job = session.submit([settings(prompt="one"), settings(prompt="two")])
+    assert [task.params["prompt"] for task in runtime.queue.tasks()] == ["one", "two"]
+    runtime.queue.resume()
+    assert job.result(timeout=10).success
+
+
+def test_what_no_queue_can_keep_fails_alone(session: WanGPSession, settings: Make) -> None:
+    result = session.run([settings(), settings(strange=object()), settings()])
+    assert (result.successful_tasks, result.failed_tasks) == (2, 1)
+    assert [(error.task_index, error.stage) for error in result.errors] == [(2, "validation")]
+    assert result.errors[0].message.startswith("strange: a object cannot be kept")
+
+
+def test_a_runtime_that_closes_ends_the_jobs(session: WanGPSession, runtime: Any, settings: Make) -> None:
+    job = session.submit(settings(steps=10_000, step_s=0.01))
+    runtime.close()
+    result = job.result(timeout=10)
+    assert [error.stage for error in result.errors] == ["runtime"] and "program is ending" in result.errors[0].message
