@@ -50,7 +50,8 @@ def _serve(flags: Any, given: Sequence[str]) -> int:
 
     runtime = Runtime.open(ROOT, flags.config or None, given, executor="process")
     try:
-        return serve(runtime, flags) or 0
+        serve(runtime, flags)
+        return 0
     finally:
         runtime.close()
 

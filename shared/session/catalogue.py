@@ -142,7 +142,11 @@ class Catalogue:
 class CatalogueMethods:
     """The questions of a session."""
 
-    runtime: Runtime
+    if TYPE_CHECKING:
+
+        @property
+        def runtime(self) -> Runtime:
+            """Whose models are asked about."""
 
     @property
     def _catalogue(self) -> Catalogue:
