@@ -285,3 +285,12 @@ def test_a_release_while_a_task_runs_waits_for_its_end(
     assert not [event for event in events if isinstance(event, Info)]
     assert ends(events)[0].outcome == "done"
     wait_for(lambda: executor.pid is None)
+
+
+def test_a_value_that_may_not_cross_the_border_fails_its_task_alone(queue: TaskQueue, worker: Worker) -> None:
+    subscription = queue.subscribe()
+    queue.put([task("a", odd=True), task("b")])
+    first, second = ends(events_until_finished(subscription, 2))
+    assert first.outcome == "failed"
+    assert "decimal.Decimal may not cross" in str(first.error)
+    assert second.outcome == "done"

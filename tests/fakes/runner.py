@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,9 @@ def _make_output(task: Task, index: int, emit: Callable[[Event], None], services
     ledger = services.ledger
     made = ledger.made(task.id) if ledger else {}
     path = services.output_dir / f"task{task.id}_{index}_{time.time_ns()}.txt"
-    settings = {"prompt": task.params.get("prompt", ""), "seed": 7, "model_type": "fake"}
+    settings: dict[str, Any] = {"prompt": task.params.get("prompt", ""), "seed": 7, "model_type": "fake"}
+    if "odd" in task.params:
+        settings["odd"] = Decimal(1)
     for hook in services.before_metadata_save:
         settings = hook(settings, task.plugin_data, "fake")
     if index in made:

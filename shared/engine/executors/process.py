@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -94,16 +93,23 @@ class ProcessExecutor:
 
     def run(self, task: Task, emit: Callable[[Event], None], control: Control) -> Finished:
         """Run one task to its end. Raises WorkerDied, or WorkerError for a bug in what the task ran."""
-        child = self._living_child()
-        try:
-            child.channel.send(Run(task, tuple(self._hooks)))
-            if not child.is_ready:
-                emit(Progress(task.id, task.client_id, "Loading engine", "Loading engine"))
-            with self._release, _Wishes(child, task.id, self._abort_grace_s) as wishes:
-                control.listen(wishes.forward)
-                return self._follow(child, emit)
-        except (EOFError, OSError, pickle.UnpicklingError) as exc:
-            raise WorkerDied(child.describe_death()) from exc
+        with self._release:
+            child = self._living_child()
+            try:
+                child.channel.send(Run(task, tuple(self._hooks)))
+                if not child.is_ready:
+                    emit(Progress(task.id, task.client_id, "Loading engine", "Loading engine"))
+                with _Wishes(child, task.id, self._abort_grace_s) as wishes:
+                    control.listen(wishes.forward)
+                    return self._follow(child, emit)
+            except (EOFError, OSError) as exc:
+                raise WorkerDied(child.describe_death()) from exc
+            except WorkerError:
+                raise
+            except Exception:
+                # A message that cannot be read: the process would go on with a task that nobody follows.
+                child.kill()
+                raise
 
     def release(self) -> None:
         """End the process, while a task runs after it: all memory goes back to the system.
