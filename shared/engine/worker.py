@@ -59,7 +59,11 @@ class Worker:
         return self._running is not None
 
     def _work(self) -> None:
-        self._executor.start()
+        try:
+            self._executor.start()
+        except (OSError, WorkerDied) as exc:
+            # The first task tries again, and is told when that fails too.
+            log.error("the worker process could not be started: %s", exc)
         while not self._stopping.is_set():
             try:
                 task = self._queue.take(
@@ -75,6 +79,8 @@ class Worker:
             self._running = task
             try:
                 self._run(task)
+            except QueueError as exc:
+                log.error("task %s: what became of it could not be kept: %s", task.id, exc)
             finally:
                 self._running = None
 
