@@ -14,6 +14,7 @@ from shared.api import GenerationError, GenerationResult, ProgressUpdate, Sessio
 from shared.core.errors import SettingsError, WanGPError
 from shared.core.flags import FlagError, build_parser
 from shared.core.settings import DECLARATIONS
+from shared.core.task import Task
 
 __all__ = ["build_parser", "is_headless", "read_flags", "run_headless", "tell_error"]
 
@@ -83,8 +84,8 @@ def _list_models(session: WanGPSession) -> int:
     return 0
 
 
-def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Any]:
-    """The tasks of the command line as a manifest."""
+def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Task]:
+    """The tasks of the command line."""
     if flags.prompt is not None and flags.process:
         raise SettingsError("--prompt and --process cannot be used together. Start the program once for each.")
     if flags.process:
@@ -97,10 +98,10 @@ def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Any]:
     settings |= {"seed": flags.seed} if flags.seed != -1 else {}
     settings |= {"video_length": flags.frames} if flags.frames else {}
     settings |= {"num_inference_steps": flags.steps} if flags.steps else {}
-    return _with_sets([{"params": settings}], flags.set, session)
+    return _with_sets([Task(settings)], flags.set, session)
 
 
-def _with_sets(tasks: list[dict[str, Any]], sets: Sequence[str], session: WanGPSession) -> list[dict[str, Any]]:
+def _with_sets(tasks: list[Task], sets: Sequence[str], session: WanGPSession) -> list[Task]:
     """Each task with the settings of `--set key=value` in it."""
     for text in sets:
         name, equals, value = text.partition("=")
@@ -108,7 +109,7 @@ def _with_sets(tasks: list[dict[str, Any]], sets: Sequence[str], session: WanGPS
         if not equals or not name:
             raise SettingsError(f"--set {text}: it is not understood. Write --set key=value.")
         for task in tasks:
-            task["params"][name] = _typed(name, value, task["params"], session)
+            task.params[name] = _typed(name, value, task.params, session)
     return tasks
 
 

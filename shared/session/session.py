@@ -11,6 +11,7 @@ from typing import Any
 from shared.core.flags import parse_flags
 from shared.core.params import Param
 from shared.core.results import GenerationResult
+from shared.core.task import Task
 from shared.session.callbacks import Listener
 from shared.session.catalogue import CatalogueMethods
 from shared.session.checks import model_params
@@ -147,11 +148,11 @@ class WanGPSession(CatalogueMethods):
         return [
             (index, problem)
             for index, submission in enumerate(submissions, start=1)
-            for problem in runtime.problems(submission.task.params)
+            for problem in _problems(runtime, submission)
         ]
 
-    def read_file(self, path: str | PathLike[str]) -> list[dict[str, Any]]:
-        """The tasks of a settings file, manifest or saved queue, as a manifest; raises as `submit`.
+    def read_file(self, path: str | PathLike[str]) -> list[Task]:
+        """The tasks of a settings file, manifest or saved queue, to be changed and submitted; raises as `submit`.
 
         Relative media paths are looked up in WanGP's folder, then in the file's own.
         """
@@ -202,11 +203,14 @@ class WanGPSession(CatalogueMethods):
         return DirectTransport(runtime.queue)
 
     def _entry(self, runtime: Runtime, index: int, submission: Submission) -> Entry:
-        task = submission.task
-        problems = runtime.problems(task.params)
+        task, problems = submission.task, _problems(runtime, submission)
         if self._state is None:
             wishes = {**task.api_options, "console_isatty": self._console_isatty}
             if self._output_dir is not None:
                 wishes["output_dir"] = str(self._output_dir)
             task = task.with_changes(plugin_data={**task.plugin_data, "api": wishes})
         return Entry(task, index, submission.submitted_id, " ".join(problems) or None, submission.notes)
+
+
+def _problems(runtime: Runtime, submission: Submission) -> list[str]:
+    return [submission.problem] if submission.problem else runtime.problems(submission.task.params)

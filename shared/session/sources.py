@@ -22,11 +22,12 @@ LoadQueue = Callable[[Path], list[Task]]
 
 @dataclass(frozen=True)
 class Submission:
-    """A task as it was handed in: the id it came with, and what was inferred for it, as lines to announce."""
+    """A task as it was handed in: the id it came with, lines to announce, and why it cannot be used, if so."""
 
     task: Task
     submitted_id: Any
     notes: tuple[str, ...] = ()
+    problem: str | None = None
 
 
 def read_submissions(source: Any, registry: Registry, load_queue: LoadQueue) -> list[Submission]:
@@ -46,12 +47,12 @@ def task_from_settings(settings: Mapping[str, Any], registry: Registry, *, clien
     return _submission(given, 1, registry).task
 
 
-def read_file(path: str | Path, bases: Sequence[Path], load_queue: LoadQueue) -> list[dict[str, Any]]:
-    """The tasks of a settings file, manifest or saved queue, as a manifest.
+def read_file(path: Path, bases: Sequence[Path], load_queue: LoadQueue) -> list[Task]:
+    """The tasks of a settings file, manifest or saved queue, under the ids they have there.
 
     Relative media paths start at the first of `bases` where the file is. Raises as `read_submissions`.
     """
-    return [_rebased(entry, bases) for entry in read_source(path, load_queue)]
+    return [_rebased(entry, index, bases) for index, entry in enumerate(read_source(path, load_queue), start=1)]
 
 
 def _submission(entry: Any, index: int, registry: Registry) -> Submission:
@@ -62,27 +63,32 @@ def _submission(entry: Any, index: int, registry: Registry) -> Submission:
             return None
 
     task, notes = normalize_task(entry, index, find_model, os.getcwd())
-    return Submission(task.with_changes(id=0), _submitted_id(entry, index), tuple(notes))
+    problem = entry.error if isinstance(entry, Task) else None
+    return Submission(task.with_changes(id=0), _submitted_id(entry, index), tuple(notes), problem)
 
 
 def _submitted_id(entry: Any, index: int) -> Any:
     if isinstance(entry, Task):
         return entry.id or index
-    is_task = any(isinstance(entry.get(key), Mapping) for key in ("params", "settings"))
-    return entry.get("id", index) if is_task else index
+    return entry.get("id", index) if _is_task(entry) else index
 
 
-def _rebased(entry: Any, bases: Sequence[Path]) -> dict[str, Any]:
-    record = entry.as_dict() if isinstance(entry, Task) else entry
-    if not isinstance(record, Mapping):
-        raise TypeError(f"The file holds a {type(record).__name__} where a settings dict is expected.")
-    given = record.get("params", record.get("settings"))
-    params = own_copy(given if isinstance(given, Mapping) else record)
+def _is_task(record: Mapping[str, Any]) -> bool:
+    return any(isinstance(record.get(key), Mapping) for key in ("params", "settings"))
+
+
+def _rebased(entry: Any, index: int, bases: Sequence[Path]) -> Task:
+    if isinstance(entry, Task):
+        return entry
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"Task {index} is no settings dict, but {type(entry).__name__}.")
+    given = entry.get("params", entry.get("settings")) if _is_task(entry) else entry
+    params = own_copy(given)
     for key in ATTACHMENT_KEYS:
         if params.get(key) is not None:
             params[key] = _found(key, params[key], bases)
-    kept = {key: record[key] for key in ("id", "plugin_data") if key in record} if isinstance(given, Mapping) else {}
-    return {**kept, "params": params}
+    plugin_data = entry.get("plugin_data") if _is_task(entry) else None
+    return Task(params, _submitted_id(entry, index), plugin_data=own_copy(plugin_data or {}))
 
 
 def _found(key: str, value: Any, bases: Sequence[Path]) -> Any:

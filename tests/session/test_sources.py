@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,9 @@ def test_files_of_the_command_line_start_at_the_programs_folder_then_at_their_ow
         encoding="utf-8",
     )
     (task,) = session.read_file(file)
-    assert task["id"] == 9
-    assert task["params"]["image_start"] == str(picture)
-    assert task["params"]["image_end"] == str(root / "README.md")
+    assert task.id == 9
+    assert task.params["image_start"] == str(picture)
+    assert task.params["image_end"] == str(root / "README.md")
 
 
 def test_flags_durations_and_speeds_are_put_in_form(read: Any, settings: Make, picture: Path) -> None:
@@ -159,3 +160,23 @@ def test_a_saved_queue_is_a_source(session: WanGPSession, settings: Make, runtim
     runtime.queue.resume()
     result = session.run(tmp_path / "saved.zip")
     assert result.success and result.total_tasks == 2, result.errors
+
+
+def test_a_task_of_a_saved_queue_that_cannot_be_used_fails_alone(
+    session: WanGPSession, settings: Make, tmp_path: Path
+) -> None:
+    tasks = [
+        {"id": 4, "params": settings(image_start="../outside.png")},
+        {"id": 5, "params": settings()},
+        {"id": 6, "params": settings(image_start="/etc/hostname")},
+    ]
+    path = tmp_path / "queue.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("queue.json", json.dumps(tasks))
+    result = session.run(path)
+    assert (result.total_tasks, result.successful_tasks, result.failed_tasks) == (3, 1, 2)
+    assert [(error.task_index, error.task_id, error.stage) for error in result.errors] == [
+        (1, 4, "validation"), (3, 6, "validation"),
+    ]  # fmt: skip
+    assert "is not in the zip" in result.errors[0].message and "absolute path" in result.errors[1].message
+    assert [index for index, _ in session.check(session.read_file(path))] == [1, 3]
