@@ -55,6 +55,11 @@ class TaskQueue:
         """The SQLite file; the output ledger and the history are in it too."""
         return self.folder / DATABASE_NAME
 
+    @property
+    def is_closed(self) -> bool:
+        """The program is ending."""
+        return self._is_closed
+
     # --- tasks in
 
     def put(self, tasks: Sequence[Task], *, first: bool = False) -> list[Task]:
@@ -147,7 +152,11 @@ class TaskQueue:
         with self._changed:
             self._changed.wait_for(lambda: is_over() or self._next() is not None, timeout_s)
             task = None if is_over() else self._next()
-            if task is None or not self._store.claim(task.id, device, is_isolated=is_isolated):
+            if task is None:
+                return None
+            if not self._store.claim(task.id, device, is_isolated=is_isolated):
+                log.error("task %s is not waiting in the database any more; it is left out", task.id)
+                self._order.drop(task.id)
                 return None
             self._order.replace(running := task.with_changes(status="running", attempts=task.attempts + 1))
             self._tell_change("taken")

@@ -74,15 +74,23 @@ class Worker:
                 log.error("the next task could not be taken: %s", exc)
                 self._stopping.wait(5.0)
                 continue
-            if task is None:
+            if task is not None:
+                self._attend(task)
+            elif self._queue.is_closed:
                 return
-            self._running = task
-            try:
+
+    def _attend(self, task: Task) -> None:
+        self._running = task
+        try:
+            # `stop` looks at the running task after it has set the flag: one of the two sees the other.
+            if self._stopping.is_set():
+                self._queue.put_back(task.id)
+            else:
                 self._run(task)
-            except QueueError as exc:
-                log.error("task %s: what became of it could not be kept: %s", task.id, exc)
-            finally:
-                self._running = None
+        except QueueError as exc:
+            log.error("task %s: what became of it could not be kept: %s", task.id, exc)
+        finally:
+            self._running = None
 
     def _run(self, task: Task) -> None:
         control = self._queue.control(task.id)
