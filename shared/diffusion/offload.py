@@ -9,6 +9,8 @@ profile means "in memory".
 from __future__ import annotations
 
 import importlib.util
+import sys
+import weakref
 from typing import Any, Literal
 
 import torch
@@ -56,10 +58,23 @@ def _stream_with_diffusers(pipe: Any, device: str, profile: float) -> None:
 
 
 def _stream_with_mmgp(pipe: Any, profile: float) -> None:
-    from mmgp import offload
-
     plain = {"quantizeTransformer": False, "extraModelsToQuantize": None, "convertWeightsFloatTo": None}
     if profile != int(profile):
         plain |= {"pinnedMemory": False, "asyncTransfers": False}
-    offload.profile(pipe, profile_no=int(profile), verboseLevel=0, **plain)
+    manager = _import_mmgp().profile(pipe, profile_no=int(profile), verboseLevel=0, **plain)
+    weakref.finalize(pipe, manager.release)  # mmgp keeps its last model until told otherwise
     torch.set_default_device(None)  # mmgp makes "cuda" the default device of the whole process
+
+
+def _import_mmgp() -> Any:
+    """mmgp's offload module, without the reader of weights that it puts in the place of everyone's.
+
+    That one (3.8.2) lacks arguments that transformers 5 gives, so no other model could be loaded afterwards.
+    """
+    from mmgp import offload, safetensors2
+
+    for name in ("safetensors", "accelerate.utils.modeling", "transformers.modeling_utils"):
+        module = sys.modules.get(name)
+        if getattr(module, "safe_open", None) is safetensors2.safe_open:
+            module.safe_open = safetensors2._old_safe_open  # type: ignore[union-attr]
+    return offload
