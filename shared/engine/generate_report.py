@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from shared.core.contracts import Control, Pipeline, Step
 from shared.core.errors import Cancelled
@@ -38,7 +38,7 @@ class Reporter:
         self.control, self.clock, self.position = control, Clock(), Position()
         self._task, self._emit, self._watchers = task, emit, watchers or Watchers()
         self._last_preview, self._preview_interval_s, self._has_shown = 0.0, 0.0, False
-        self._extra_windows = 0
+        self._taken = {"extra_orders": 0, "extra_windows": 0}
 
     def emit(self, kind: type[Any], **fields: Any) -> None:
         """Send an event of this task."""
@@ -82,11 +82,15 @@ class Reporter:
         """Whether the user wants what there is, and no more."""
         return bool(self.control.get("early_stop"))
 
-    def takes_extra_window(self) -> bool:
-        """Whether the user has asked for a further window that no sample has had yet; it is then given out."""
-        if int(self.control.get("extra_windows", 0) or 0) <= self._extra_windows:
+    def pending(self, wish: Literal["extra_orders", "extra_windows"]) -> int:
+        """How many samples or windows the user has asked for that nobody has made yet."""
+        return max(int(self.control.get(wish, 0) or 0) - self._taken[wish], 0)
+
+    def takes(self, wish: Literal["extra_orders", "extra_windows"]) -> bool:
+        """Whether there is such a sample or window; the caller makes it."""
+        if not self.pending(wish):
             return False
-        self._extra_windows += 1
+        self._taken[wish] += 1
         return True
 
     def step_listener(self, pipeline: Pipeline) -> Callable[[Step], None]:

@@ -11,7 +11,7 @@ import psutil
 
 from shared.core.contracts import Control, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
-from shared.core.events import Event, Finished, Stage
+from shared.core.events import Event, Finished, MediaType, Stage
 from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
 from shared.engine.generate_edit import edit_media, is_edit
@@ -168,14 +168,11 @@ def _make(job: Job, pipeline: Pipeline) -> None:
 
 def _sample_numbers(job: Job) -> Iterator[int]:
     """1, 2, ... up to the samples planned and those that the user asks for meanwhile."""
-    number = 0
-    while number < _total_samples(job):
+    yield from range(1, job.samples + 1)
+    number = job.samples
+    while job.report.takes("extra_orders"):
         number += 1
         yield number
-
-
-def _total_samples(job: Job) -> int:
-    return job.samples + int(job.report.control.get("extra_orders", 0) or 0)
 
 
 def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int = 1, windows: int = 1) -> Position:
@@ -186,21 +183,21 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
     clip_no, number, index = place
     scene, seed, started = job.scenes[clip_no], sample_seed(job.seed, number), time.monotonic()
     run = SampleRun(scene, job.settings, seed, pipeline, job.report)
-    is_image = bool(job.settings.get("image_mode"))
+    media_type: MediaType = "image" if job.settings.get("image_mode") else "video"
 
     def product() -> Product:
         settings = _own_settings(job, clip_no, seed, run.num_frames)
         frames = postprocess(run.frames(), job.finishings[clip_no], seed, job.report.checkpoint)
         spent_s = time.monotonic() - started
-        return Product(
-            index, "image" if is_image else "video", frames, settings, scene.canvas.fps, scene.audio, spent_s
-        )
+        pictures = job.clips[clip_no].pictures()
+        return Product(index, media_type, frames, settings, scene.canvas.fps, scene.audio, spent_s, pictures)
 
     def on_window(window_no: int) -> None:
         if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):
             writer.save_partial(product())
         windows = max(run.total_windows, window_no)
-        job.report.move_to(_position(job, clip_no, number, _total_samples(job), window_no, windows))
+        samples = max(job.samples, number) + job.report.pending("extra_orders")
+        job.report.move_to(_position(job, clip_no, number, samples, window_no, windows))
 
     run(on_window)
     job.report.phase("Saving output")

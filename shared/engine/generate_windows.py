@@ -98,7 +98,7 @@ class SampleRun:
 
     def _windows(self) -> Iterator[tuple[int, Window]]:
         yield from enumerate(self.scene.windows)
-        while self.scene.extension is not None and self._report.takes_extra_window():
+        while self.scene.extension is not None and self._report.takes("extra_windows"):
             self._extra_windows += 1
             yield self.total_windows - 1, self.scene.extension
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from PIL import Image
 
 from shared.core.events import MediaType, Output
 from shared.core.model_def import ModelDef
@@ -24,7 +26,7 @@ from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
 from shared.media.audio import AudioClip
 from shared.media.images import image_extension, save_image
-from shared.media.metadata import read_settings, write_settings
+from shared.media.metadata import SourceImage, read_settings, write_settings
 from shared.media.names import output_path
 from shared.media.video import video_extension, write_video
 
@@ -36,7 +38,10 @@ PARTIAL_FOLDER = "partial"
 
 @dataclass(frozen=True)
 class Product:
-    """One result to be saved: its frames (H,W,3) in order, the settings that make it again, how long it took."""
+    """One result to be saved: its frames (H,W,3) in order, the settings that make it again, how long it took.
+
+    `source_images` by setting are kept in a clip's file where the configuration says so.
+    """
 
     index: int
     media_type: MediaType
@@ -45,6 +50,7 @@ class Product:
     fps: float = 0.0
     audio: AudioClip | None = None
     generation_s: float = 0.0
+    source_images: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict)
 
 
 class OutputWriter:
@@ -160,6 +166,8 @@ class OutputWriter:
         else:
             codec, sound = config.get("video_output_codec"), config.get("audio_output_codec")
             write_video(product.frames, path, product.fps, codec, "", product.audio, inside, sound)
+            if inside is not None and product.source_images and config.get("embed_source_images"):
+                write_settings(path, settings, "metadata", _as_files(product.source_images))
         if metadata_type == "json":
             write_settings(path, settings, "json")
 
@@ -182,6 +190,17 @@ class OutputWriter:
             "fps": product.fps or None,
             "flashvsr_continue_cache": None,
         }
+
+
+def _as_files(images: Mapping[str, Sequence[Image.Image]]) -> dict[str, list[SourceImage]]:
+    """The pictures as PNG files."""
+    files: dict[str, list[SourceImage]] = {}
+    for name, pictures in images.items():
+        for number, picture in enumerate(pictures, 1):
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
+            files.setdefault(name, []).append(SourceImage(f"{name}_{number}.png", buffer.getvalue()))
+    return files
 
 
 def _keeping(frames: Iterable[Frame], kept: list[Frame]) -> Iterator[Frame]:

@@ -27,6 +27,11 @@ class Clip:
     image_start: Any = None
     image_ends: tuple[Any, ...] = ()
 
+    def pictures(self) -> dict[str, list[Any]]:
+        """The pictures by the setting that gave them."""
+        found = {"image_start": [] if self.image_start is None else [self.image_start], "image_end": [*self.image_ends]}
+        return {name: pictures for name, pictures in found.items() if pictures}
+
 
 def plan_clips(
     prompts: Sequence[Sequence[PromptUnit]], starts: Sequence[Any], ends: Sequence[Any], *, mode: str, pairwise: bool

@@ -270,6 +270,20 @@ def test_extra_orders_add_samples(engine: Engine) -> None:
     assert [output.index for output in outputs] == [0, 1, 2]
 
 
+def test_extra_orders_are_for_the_prompt_being_made(engine: Engine) -> None:
+    engine.on_event = lambda event: engine.control.set("extra_orders", 1) if isinstance(event, Preview) else None
+
+    outputs = engine.make("one\n\ntwo", seed=10)
+
+    assert [(output.settings["prompt"], output.settings["seed"]) for output in outputs] == [
+        ("one", 10),
+        ("one", 11),
+        ("two", 10),
+    ]
+    assert sorted(output.index for output in outputs) == [0, 1, 2]
+    assert engine.steps[-1].text.startswith("Prompt 2/2 - ")
+
+
 def test_progress_says_where_the_task_stands(engine: Engine) -> None:
     engine.make("one\n\ntwo", repeat_generation=2, video_length=29)
 

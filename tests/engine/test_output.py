@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from PIL import Image
 
 from shared.core.events import Output
 from shared.media.audio import AudioClip, write_audio
-from shared.media.metadata import read_settings
+from shared.media.metadata import read_settings, read_source_images
 from shared.media.video import probe, read_frames, write_video
 from tests.fakes.engine import Engine, make_engine
 
@@ -102,6 +103,18 @@ def test_settings_go_beside_the_file_or_nowhere_as_configured(tmp_path: Path) ->
     engine.services.config.set("metadata_type", "none")
     (output,) = engine.make()
     assert read_settings(output.path) is None
+
+
+def test_source_images_are_in_the_file_where_the_configuration_says_so(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, embed_source_images=True)
+    start, end = Image.new("RGB", (64, 48), (1, 2, 3)), Image.new("RGB", (64, 48), (4, 5, 6))
+
+    (output,) = engine.make(image_start=start, image_end=end)
+
+    found = read_source_images(output.path)
+    assert {name: len(images) for name, images in found.items()} == {"image_start": 1, "image_end": 1}
+    assert Image.open(io.BytesIO(found["image_start"][0].data)).getpixel((0, 0)) == (1, 2, 3)
+    assert (read_settings(output.path) or {})["prompt"] == "a red ball"
 
 
 def test_a_hook_may_change_what_is_embedded(engine: Engine) -> None:
