@@ -64,7 +64,10 @@ def _find_checkpoint(model: ModelDef, roots: Sequence[str]) -> Path:
     index = locate(ModelFile(f"{folder}/model_index.json", repo), roots)
     if index is None:
         places = [str(Path(root) / folder) for root in roots] + ([f"the Hugging Face cache ({repo})"] if repo else [])
-        raise DownloadError(f"{model.name}: its files are missing. Looked in {', '.join(places)}.")
+        advice = (
+            f' Fetch them with: hf download {repo} --local-dir "{Path(roots[0]) / folder}"' if repo and roots else ""
+        )
+        raise DownloadError(f"{model.name}: its files are missing. Looked in {', '.join(places)}.{advice}")
     return index.parent
 
 

@@ -230,6 +230,12 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path, damage: Callable[[Path], A
         handler.load(wan_model("t2v"), [str(tmp_path)], LoadOptions())
 
 
+def test_missing_weights_say_how_to_fetch_them(tmp_path: Path) -> None:
+    model = wan_model("t2v", folder="here", repo="team/Clips")
+    with pytest.raises(DownloadError, match=r"hf download team/Clips --local-dir .*here"):
+        handler.load(model, [str(tmp_path)], LoadOptions())
+
+
 def test_a_checkpoint_of_another_family_is_refused(tmp_path: Path) -> None:
     (save("t2v", tmp_path / "t2v") / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(ModelNotFound, match="holds a FluxPipeline, not a WanPipeline or WanImageToVideoPipeline"):
