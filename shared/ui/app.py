@@ -19,7 +19,9 @@ from shared.ui.server import serve_page
 from shared.ui.texts import say
 from shared.ui.windows import Windows
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+QUIET: dict[str, Any] = {
+    "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "preprocess": False,
+}  # fmt: skip
 STAGE_EVENTS = ("use_settings", "use_as_start", "delete_result", "import_file")
 
 

@@ -136,7 +136,14 @@ def _as_text(value: Any) -> str:
 
 
 def setting_value(param: Param, shown: Any) -> Any:
-    """The value of a setting from what its component gave; what cannot be read is kept for the check to name."""
+    """The value of a setting from what the browser sent; what cannot be read is kept for the check to name.
+
+    Handlers get the browser's values as they are (`preprocess=False`): Gradio's own reading would refuse a damaged
+    picture or a number out of bounds without naming the setting.
+    """
+    if param.is_media:
+        paths = media_paths(shown)
+        return (paths if kind_of(param) == "pictures" else paths[0]) if paths else None
     if shown is None:
         return None
     match kind_of(param):
@@ -144,13 +151,24 @@ def setting_value(param: Param, shown: Any) -> Any:
             return int(bool(shown))
         case "choices":
             return list(shown) if param.type == "list" else "".join(shown)
-        case "pictures":
-            return list(shown) or None
     if isinstance(shown, float) and param.type != "float" and shown.is_integer():
         return int(shown)
-    if isinstance(shown, str) and param.type in ("list", "dict", "text_or_int") and not param.is_media:
+    if isinstance(shown, str) and param.type in ("list", "dict", "text_or_int"):
         return _read(param, shown)
     return shown
+
+
+def media_paths(value: Any) -> list[str]:
+    """The paths in a browser's value: a file, a list of files, a clip with its file inside, or plain paths."""
+    items = value if isinstance(value, list) else [value]
+    found = []
+    for item in items:
+        if isinstance(item, dict) and isinstance(item.get("video"), dict):
+            item = item["video"]
+        path = item.get("path") if isinstance(item, dict) else item
+        if isinstance(path, str) and path:
+            found.append(path)
+    return found
 
 
 def _read(param: Param, text: str) -> Any:
@@ -211,24 +229,6 @@ def _text(param: Param, common: dict[str, Any]) -> Component:
     )  # fmt: skip
 
 
-def _picture(param: Param, common: dict[str, Any]) -> Component:
-    """A picture whose file reaches the task as it was given, in its own format and whatever it holds.
-
-    Its content is checked with the task, where a damaged one gets a message that names it; gr.Image itself would
-    read it first and fail. (A subclass would do, but Gradio 6.31 writes a .pyi file beside each module with one.)
-    """
-    field = gr.Image(
-        type="filepath", sources=["upload", "clipboard"], image_mode=None, height=104, buttons=["fullscreen"],
-        **_media_look(param, common),
-    )  # fmt: skip
-    field.preprocess = _path_of  # type: ignore[method-assign]
-    return field
-
-
-def _path_of(payload: Any) -> str | None:
-    return None if payload is None else payload.path
-
-
 def _file(param: Param, common: dict[str, Any]) -> Component:
     many = kind_of(param) == "pictures"
     kinds = {"image": ["image"], "video": ["video"], "audio": ["audio"]}.get(param.kind)
@@ -250,7 +250,10 @@ _BUILDERS: Mapping[str, Callable[[Param, dict[str, Any]], Component]] = {
     "choices": _choices,
     "editable": _editable,
     "text": _text,
-    "picture": _picture,
+    "picture": lambda param, common: gr.Image(
+        type="filepath", sources=["upload", "clipboard"], height=104, buttons=["fullscreen"],
+        **_media_look(param, common),
+    ),
     "pictures": _file,
     "clip": lambda param, common: gr.Video(
         sources=["upload"], height=104, buttons=[], include_audio=True, **_media_look(param, common)

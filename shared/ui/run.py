@@ -17,10 +17,12 @@ from shared.core.errors import ModelNotFound, WanGPError
 from shared.core.settings_io import export_settings
 from shared.core.state import AppState
 from shared.ui.catalogue import model_facts
+from shared.ui.controls import media_paths
 from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
 from shared.ui.gallery import delete_result, picture_of, result_entry
 from shared.ui.imports import import_file, settings_over_defaults
+from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
 from shared.ui.texts import say
 from shared.ui.windows import Windows
@@ -55,7 +57,7 @@ class Handlers:
             self.windows.attach(token, state)
             settings = self.form.read(model, extra, values)
             remember(state, model, settings)
-            found = self.runtime.problems(settings)
+            found = self.runtime.problems(settings) or media_problems(settings, self.form.model_params(model))
             AppState(state).validate_success = 0 if found else 1
             if found:
                 return {self.problems: problem_list(found)}
@@ -144,11 +146,12 @@ class Handlers:
         settings = export_settings(self.form.read(model, extra, values), definition)
         return json.dumps({"name": f"{model}_settings.json", "settings": settings}, ensure_ascii=False)
 
-    def import_upload(self, file: str | None, token: str, state: dict[str, Any], model: str) -> Updates:
+    def import_upload(self, file: Any, token: str, state: dict[str, Any], model: str) -> Updates:
         """Bring back the settings of an uploaded file, or queue the tasks of a queue file."""
-        if not file:
+        paths = uploaded_paths(file)
+        if not paths:
             return {}
-        return self._import(Path(file), Path(file).name, (token, state, model))
+        return self._import(Path(paths[0]), Path(paths[0]).name, (token, state, model))
 
     def import_dropped(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
         """The same for a file dropped on the page."""
@@ -230,15 +233,7 @@ def problem_list(problems: list[str]) -> str:
 
 def uploaded_paths(value: Any) -> list[str]:
     """The files of a browser's value that were uploaded to this page or made by it; other paths are refused."""
-    items = value if isinstance(value, list) else [value]
-    found = []
-    for item in items:
-        if isinstance(item, dict) and isinstance(item.get("video"), dict):
-            item = item["video"]
-        path = item.get("path") if isinstance(item, dict) else item
-        if isinstance(path, str) and path and _is_ours(Path(path)):
-            found.append(path)
-    return found
+    return [path for path in media_paths(value) if _is_ours(Path(path))]
 
 
 def _is_ours(path: Path) -> bool:

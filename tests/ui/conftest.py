@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.ui.app import Page, build_app
+from shared.ui.app import Page as BuiltPage
+from shared.ui.app import build_app
 from tests.fakes.page_runtime import PageRuntime
+from tests.fakes.served import BROWSER_FLAGS, BROWSERS, Server, wait_ready, watch_faults
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +26,46 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageRuntime]:
 
 
 @pytest.fixture(scope="module")
-def page(runtime: PageRuntime) -> Page:
+def page(runtime: PageRuntime) -> BuiltPage:
     """The page over it."""
     return build_app(runtime)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Headless Chromium; tests that need it are skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium is installed: " + ", ".join(BROWSERS))
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The program itself with the embedded model and an empty queue."""
+    running = Server(tmp_path_factory.mktemp("served"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def open_window(chromium: Browser, server: Server) -> Iterator[Callable[[], Page]]:
+    """Opens windows of one browser; at the end of the test none may have seen an error."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 900}, accept_downloads=True)
+    faults: list[str] = []
+
+    def open_one() -> Page:
+        window = context.new_page()
+        window.set_default_timeout(30_000)
+        watch_faults(window, server.url, faults)
+        window.goto(server.url)
+        wait_ready(window)
+        return window
+
+    yield open_one
+    context.close()
+    assert faults == []

@@ -9,6 +9,7 @@ import pytest
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS
 from shared.ui.controls import choices_of, control_for, kind_of, setting_value, shown_value, slider_bounds
+from shared.ui.media_check import media_problems
 
 
 @pytest.mark.parametrize("name", sorted(DECLARATIONS))
@@ -77,10 +78,22 @@ def test_a_value_outside_the_choices_stays_as_it_is() -> None:
 def test_a_picture_reaches_the_task_unread(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
-    component = control_for(DECLARATIONS["image_start"], visible=True)
-    assert component.preprocess(component.data_model(path=str(broken))) == str(broken)
-    assert component.get_block_name() == "image"
+    sent = {"path": str(broken), "url": None, "orig_name": "broken.png"}
+    assert setting_value(DECLARATIONS["image_start"], sent) == str(broken)
+    assert setting_value(DECLARATIONS["image_refs"], [sent, sent]) == [str(broken)] * 2
+    assert setting_value(DECLARATIONS["video_source"], {"video": sent}) == str(broken)
+    assert setting_value(DECLARATIONS["image_refs"], []) is None
 
 
 def test_a_number_without_bounds_gets_a_field() -> None:
     assert kind_of(Param("n", "float", 0.0, "N", "help", "advanced")) == "number"
+
+
+def test_damaged_media_are_named_before_the_task_is_queued(tmp_path: Path) -> None:
+    picture, clip = tmp_path / "broken.png", tmp_path / "text.mp4"
+    picture.write_bytes(b"not a picture")
+    clip.write_text("a text file", encoding="utf-8")
+    problems = media_problems({"image_start": str(picture), "video_source": str(clip)}, DECLARATIONS)
+    assert [problem.split(":")[0] for problem in problems] == ["image_start", "video_source"]
+    assert "broken.png" in problems[0]
+    assert "text.mp4" in problems[1]
