@@ -181,7 +181,7 @@ def _bare_pipeline(folder: Path) -> Callable[[], None]:
 
     from shared.media.video import write_video
 
-    pipe = diffusers.WanPipeline.from_pretrained(ROOT / "ckpts" / "starter", torch_dtype=torch.float32)
+    pipe = diffusers.WanPipeline.from_pretrained(ROOT / "ckpts" / "starter", dtype=torch.float32)
     pipe.scheduler = diffusers.UniPCMultistepScheduler.from_config(pipe.scheduler.config, flow_shift=SHIFT)
     pipe.set_progress_bar_config(disable=True)
 

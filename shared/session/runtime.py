@@ -7,7 +7,6 @@ import atexit
 import logging
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.engine.worker import Worker
 from shared.session.checks import task_problems
+from shared.session.private_folder import make_private_folder
 from shared.session.sources import task_from_settings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Runtime:
         self.config = Config.load(config_dir)
         self.config.override(_overrides(self.args))
         self.registry = Registry(root, self.config)
-        self._private_folder = None if is_server else Path(tempfile.mkdtemp(prefix="wangp-queue-"))
+        self._private_folder = None if is_server else make_private_folder()
         self.queue = TaskQueue(self._private_folder or config_dir)
         self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
         self.history = HistoryStore(self.queue.folder)
