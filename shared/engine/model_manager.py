@@ -67,7 +67,9 @@ def free_memory() -> None:
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
     if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _key(model: ModelDef, options: LoadOptions) -> tuple[Any, ...]:

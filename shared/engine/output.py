@@ -73,7 +73,7 @@ class OutputWriter:
         if path is None:
             return False
         media_type: MediaType = "image" if Path(path).suffix in (".png", ".jpg", ".webp") else "video"
-        settings = read_settings(path) or {}
+        settings = self._told(read_settings(path) or {})
         self._report.emit(Output, path=str(path), media_type=media_type, settings=settings, index=index)
         return True
 
@@ -95,12 +95,16 @@ class OutputWriter:
             Output,
             path=str(path),
             media_type=product.media_type,
-            settings=settings,
+            settings=self._told(settings),
             artifact=self._artifact(product, path, kept, audio) if frames or audio else None,
             index=product.index,
         )
         self._report.status(f"New {product.media_type} saved to Path: {path}")
         return path
+
+    def _told(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a result as its caller finds them: with the id of the task."""
+        return {**settings, "client_id": self._task.client_id} if self._task.client_id else settings
 
     def save_partial(self, product: Product) -> None:
         """Keep what there is of a clip, in place of what was kept before, until the whole one is saved."""
@@ -124,6 +128,8 @@ class OutputWriter:
         """The settings as they go into the file: the export form, and how and when it was made."""
         config, now = self._services.config, time.time()
         settings = self._exported(product.settings)
+        # An id is for one task; a task made from this file must not pass for it.
+        settings.pop("client_id", None)
         quality = ("image_quality", "image_output_codec") if product.media_type == "image" else (
             "video_quality", "video_output_codec"
         )  # fmt: skip
@@ -133,8 +139,6 @@ class OutputWriter:
             "creation_date": datetime.fromtimestamp(now).isoformat(timespec="seconds"),
             "creation_timestamp": int(now),
         }
-        if self._task.client_id:
-            settings["client_id"] = self._task.client_id
         model_type = self._model.model_type if self._model is not None else ""
         for hook in self._services.before_metadata_save:
             settings = hook(settings, self._task.plugin_data, model_type) or settings
