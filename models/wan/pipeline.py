@@ -9,7 +9,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
-from models.wan.pipeline_denoise import DenoisePlan, denoise
+from models.wan.pipeline_denoise import DenoisePlan, KnownTokens, denoise
 from models.wan.pipeline_guard import cancellable, told_as_memory
 from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
 from models.wan.pipeline_load import load_diffusers
@@ -75,7 +75,8 @@ class WanVideo:
             frames = [clip[: window.num_frames] for clip in self.codec.decode(latents)]
         if window.mask is not None:
             mask = as_clip(window.mask, window.num_frames)
-            frames = [put_back(clip, source_clip(window), mask) for clip in frames]
+            source = source_clip(window, window.num_frames)
+            frames = [put_back(clip, source, mask) for clip in frames]
         return WindowResult(frames)
 
     def preview(self, latents: torch.Tensor) -> Image.Image:
@@ -180,7 +181,7 @@ class WanVideo:
             "latents": noise,
             "width": window.width,
             "height": window.height,
-            "num_frames": (noise.shape[2] - 1) * self.codec.time_scale + 1,
+            "num_frames": self.codec.frames_of(noise.shape[2]),
             "num_inference_steps": window.num_inference_steps,
             "guidance_scale": window.guidance_scale,
             "guidance_scale_2": self._guidance_2(window),
@@ -199,7 +200,8 @@ class WanVideo:
         if window.source is not None and window.denoising_strength < 1:
             first_step = steps - round(steps * max(window.denoising_strength, 0.0))
             sigma = float(scheduler.sigmas[first_step])
-            latents = (1 - sigma) * self.codec.encode(source_clip(window)).to(noise) + sigma * noise
+            source = source_clip(window, self.codec.frames_of(noise.shape[2]))
+            latents = (1 - sigma) * self.codec.encode(source).to(noise) + sigma * noise
         ratio = self.pipe.config.boundary_ratio
         plan = DenoisePlan(
             latents=latents,
@@ -211,7 +213,7 @@ class WanVideo:
             known=known,
             first_step=first_step,
         )
-        report.start(first_step)
+        report.start(first_step, known)
         return denoise(self.pipe, plan, report)
 
 
@@ -229,14 +231,16 @@ class _Reporter:
     def __init__(self, pipe: Any, steps: int, latents: torch.Tensor, on_step: Callable[[Step], None]) -> None:
         self.pipe, self.steps, self.latents, self.on_step = pipe, steps, latents, on_step
         self.first = 0
+        self.known: KnownTokens | None = None
 
-    def start(self, first: int) -> None:
-        """The run begins with step `first` of the schedule."""
-        self.first = first
+    def start(self, first: int, known: KnownTokens | None = None) -> None:
+        """The run begins with step `first` of the schedule; `known` parts are shown as they are given."""
+        self.first, self.known = first, known
         self.on_step(Step("Denoising", 0, self.steps - first))
 
     def __call__(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
         clean = clean_estimate(self.pipe.scheduler, index, before[:1], after[:1])
+        clean = clean if self.known is None else self.known.put_into(clean)
         self.on_step(Step("Denoising", index + 1 - self.first, self.steps - self.first, clean[0]))
 
     def diffusers_callback(self, pipe: Any, index: int, t: Any, values: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -28,7 +26,7 @@ def known_tokens(
     """The given parts encoded, `noise` (1,C,T,h,w) being the window's. Raises SettingsError when they contradict."""
     latents, noisy = torch.zeros_like(noise), torch.ones_like(noise[:, :1])
     if window.mask is not None:
-        latents, noisy = _unmasked(window, codec, patch_size)
+        latents, noisy = _unmasked(window, codec, patch_size, codec.frames_of(noise.shape[2]))
         latents, noisy = latents.to(noise), noisy.to(noise)
     first = window.prefix if window.prefix is not None else _one(window.image_start)
     first_latents = 0
@@ -51,23 +49,25 @@ def known_tokens(
     return KnownTokens(latents, noisy, level, noise if level else None)
 
 
-def _unmasked(window: WindowRequest, codec: VideoCodec, patch_size: tuple[int, ...]) -> tuple[Any, torch.Tensor]:
+def _unmasked(
+    window: WindowRequest, codec: VideoCodec, patch_size: tuple[int, ...], num_frames: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     if window.source is None:
         raise SettingsError("image_mask: a mask needs a picture or clip to repaint (image_guide or video_guide).")
-    mask = as_clip(window.mask, window.num_frames)
+    mask = as_clip(window.mask, num_frames)
     noisy = noisy_tokens(mask, codec.time_scale, codec.space_scale * patch_size[1], patch_size[1])
     if not bool(noisy.any()):
         raise SettingsError("image_mask: nothing is marked. Paint over what is to be made anew.")
-    return codec.encode(source_clip(window)), noisy
+    return codec.encode(source_clip(window, num_frames)), noisy
 
 
-def source_clip(window: WindowRequest) -> np.ndarray:
-    """The source with as many frames as the window; its last frame stands for frames beyond it."""
+def source_clip(window: WindowRequest, num_frames: int) -> np.ndarray:
+    """The first `num_frames` frames of the source; its last frame stands for frames beyond it."""
     source = window.source if window.source.ndim == 4 else window.source[None]
-    missing = window.num_frames - len(source)
+    missing = num_frames - len(source)
     if missing > 0:
         source = np.concatenate([source, np.repeat(source[-1:], missing, axis=0)])
-    return source[: window.num_frames]
+    return source[:num_frames]
 
 
 def _one(image: np.ndarray | None) -> np.ndarray | None:

@@ -32,9 +32,13 @@ class VideoCodec:
         """Latent frames of a clip."""
         return (num_frames - 1) // self.time_scale + 1
 
+    def frames_of(self, latent_frames: int) -> int:
+        """Frames that fill so many latent frames."""
+        return (latent_frames - 1) * self.time_scale + 1
+
     def whole_frames(self, num_frames: int) -> int:
         """The longest clip of at most `num_frames` frames that fills its latent frames."""
-        return (num_frames - 1) // self.time_scale * self.time_scale + 1
+        return self.frames_of(self.latent_frames(num_frames))
 
     def encode(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 (F,H,W,3) as normalised latents (1,C,T,h,w), float32: the mean of the posterior.

@@ -126,6 +126,22 @@ def test_no_denoising_leaves_the_source_as_it_is(tiny_wan: TinyWan, architecture
     assert np.abs(frames.astype(int) - through_autoencoder(pipeline, source)).max() <= 1
 
 
+def test_lengths_between_those_of_the_vae_are_cut(tiny_wan: TinyWan) -> None:
+    window = request(source=noise_frames(6), denoising_strength=0.5, num_frames=6)
+    assert run(tiny_wan("t2v"), window).shape == (6, SIDE, SIDE, 3)
+    assert run(tiny_wan("t2v"), request(num_frames=7)).shape == (7, SIDE, SIDE, 3)
+
+
+def test_previews_show_given_frames_as_they_are(tiny_wan: TinyWan) -> None:
+    pipeline, prefix, told = tiny_wan("starter"), noise_frames(2), []
+    pipeline(request(prefix=prefix), told.append, lambda: False)
+    with torch.inference_mode():
+        given = pipeline.codec.encode(prefix)[0]
+    seen = [step.latents for step in told if step.latents is not None]
+    assert len(seen) == 4
+    assert all(torch.allclose(latents[:, :2], given, atol=1e-5) for latents in seen)
+
+
 def test_noise_on_the_overlap_frees_the_rest_and_keeps_the_overlap(tiny_wan: TinyWan) -> None:
     pipeline, prefix = tiny_wan("starter"), noise_frames(3)
     plain, noised = (run(pipeline, request(prefix=prefix, overlap_noise=level)) for level in (0, 100))
