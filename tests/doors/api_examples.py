@@ -1,7 +1,4 @@
-"""The Python API's published examples: one function each, what they print given to `print` as a builtin would.
-
-Only names of files and models differ from what integrators read; `MODEL` and the paths are filled in by the test.
-"""
+"""The Python API's published examples as text; test_api_examples.py runs them with models, files and sizes put in."""
 
 QUICK_START = """
 from pathlib import Path

@@ -79,7 +79,7 @@ def test_cancelling_ends_the_running_task_and_forgets_those_behind_it(session: W
     began = time.monotonic()
     job.cancel()
     result = job.result(timeout=10)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
     assert job.cancel_requested and result.cancelled and not result.success
     assert [(error.message, error.task_index, error.stage) for error in result.errors] == [
         ("Generation was cancelled", 1, "cancelled")
