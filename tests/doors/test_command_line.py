@@ -17,6 +17,7 @@ import pytest
 import wgp
 from shared.api import Runtime
 from shared.core.flags import build_parser
+from shared.engine.queue import TaskQueue
 from shared.media.video import probe, read_frames
 
 Make = Callable[..., dict[str, Any]]
@@ -153,3 +154,24 @@ def test_a_file_that_cannot_be_written_is_told(run: Run, small: Make, tmp_path: 
     code, lines, errors = run("--prompt", "a", "--set", "image_mode=1", "--steps", "1", "--output-dir", str(target))
     assert (code, lines) == (1, []) and "Error: " in errors and "Traceback" not in errors
     assert time.monotonic() - began < 300
+
+
+def test_a_second_server_on_the_same_folder_is_told(run: Run, tmp_path: Path) -> None:
+    first = TaskQueue(tmp_path / "config")
+    try:
+        code, lines, errors = run("--server-port", "0")
+    finally:
+        first.close()
+    assert (code, lines) == (1, [])
+    assert "is in use by another program" in errors and "another --config folder" in errors
+
+
+def test_a_configuration_cut_in_half_is_put_aside_and_told(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "wgp_config.json").write_text('{"save_path": "my out', encoding="utf-8")
+    assert run("--list-models")[0] == 0
+    assert "was damaged" in caplog.text
+    (aside,) = (tmp_path / "config").glob("wgp_config.json.broken-*")
+    assert "my out" in aside.read_text(encoding="utf-8")
