@@ -34,6 +34,7 @@ class Page:
     picker: ModelPicker
     windows: Windows
     handlers: Handlers
+    queue: QueuePanel
 
 
 def serve(runtime: Any, args: Any, routers: Any = ()) -> None:
@@ -48,7 +49,7 @@ def build_app(runtime: Any) -> Page:
     windows = Windows(runtime)
     with gr.Blocks(title=say("title"), analytics_enabled=False, fill_width=True) as blocks:
         state = gr.State(headless_state())
-        form = Form(registry, model, default_settings(runtime, model) if model else {})
+        form = Form(registry, model, default_settings(runtime, model) if model else {}, opens_all=runtime.args.advanced)
         parts = _build_parts(runtime, form, model)
         handlers = Handlers(runtime, form, parts["picker"], windows)
         for name in ("extra", "facts", "problems", "token", "exported"):
@@ -57,7 +58,7 @@ def build_app(runtime: Any) -> Page:
         _wire_files(handlers, parts, state)
         _wire_results(handlers, parts, state)
         parts["queue"].wire()
-    return Page(blocks, form, parts["picker"], windows, handlers)
+    return Page(blocks, form, parts["picker"], windows, handlers, parts["queue"])
 
 
 def _wanted_model(runtime: Any) -> str:

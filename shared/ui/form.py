@@ -24,8 +24,10 @@ OPEN_GROUPS = ("media",)
 class Form:
     """The controls by the names of their settings, and the passage of values between them and settings dicts."""
 
-    def __init__(self, registry: Any, model_type: str, defaults: Mapping[str, Any]) -> None:
-        self.registry = registry
+    def __init__(
+        self, registry: Any, model_type: str, defaults: Mapping[str, Any], *, opens_all: bool = False
+    ) -> None:
+        self.registry, self.opens_all = registry, opens_all
         self.params: dict[str, Param] = _all_params(registry)
         self.first_model = model_type
         self.first_values = {**defaults}
@@ -72,8 +74,8 @@ class Form:
             return
         shown = any(self._is_shown(name, self.first_model) for name in names)
         with gr.Accordion(
-            GROUP_LABELS[group], open=group in OPEN_GROUPS, elem_id=f"group_{group}", elem_classes=["wg-group"],
-            visible=shown,
+            GROUP_LABELS[group], open=self.opens_all or group in OPEN_GROUPS, elem_id=f"group_{group}",
+            elem_classes=["wg-group"], visible=shown,
         ) as accordion:  # fmt: skip
             for name in names:
                 self._add(name)

@@ -96,6 +96,27 @@
       setting.title = setting.querySelector(".info-text")?.textContent ?? "";
     }
     showSeconds();
+    addTips();
+  }
+
+  const TIPS = {
+    generate: "tip_generate", add_to_queue: "tip_add", import_settings: "tip_import", export_settings: "tip_export",
+    save_default: "tip_default", reset: "tip_reset",
+  };
+  function addTips() {
+    for (const [id, tip] of Object.entries(TIPS)) {
+      const button = document.getElementById(id);
+      if (button && !button.title) button.title = say(tip);
+    }
+    const seed = document.getElementById("seed");
+    if (!seed || seed.querySelector(".wg-dice")) return;
+    const input = seed.querySelector("input");
+    const dice = wangp.button("dice", say("random_seed"), (event) => {
+      event.preventDefault();
+      input.value = "-1";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }, { bare: true, kind: "wg-dice" });
+    input?.after(dice);
   }
 
   function isChanged(name) {

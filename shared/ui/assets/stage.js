@@ -35,6 +35,11 @@
     if ((progress?.task_id ?? null) !== (before ?? null)) draw();
     else { drawLine(); showPreview(); }
   });
+  wangp.on("status", (message) => {
+    if (!progress || message.task_id !== progress.task_id) return;
+    progress.text ||= message.text;
+    drawLine();
+  });
   setInterval(() => progress && drawLine(), 1000);
 
   // A result chosen in the gallery is shown also while a task runs; the live view is one click away.
