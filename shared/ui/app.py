@@ -133,11 +133,10 @@ def _wire_form(blocks: gr.Blocks, handlers: Handlers, parts: dict[str, Any], sta
     ).then(guarded(handlers.choose_model), window, shown, **QUIET)
     parts["reset"].click(guarded(handlers.reset), window[:3], shown, **QUIET)
     parts["save_default"].click(guarded(handlers.save_as_default), window, [parts["facts"], parts["problems"]], **QUIET)
-    gr.on(
-        [component.change for component in (picker.model, parts["extra"], *form.inputs)], None,
-        [picker.model, parts["extra"], *form.inputs], None, js="(...given) => { window.wangp.keep(...given); }",
-        show_progress="hidden", queue=False,
-    )  # fmt: skip
+    # One listener a control: with one for all, Gradio gathers every value of the form at each keystroke.
+    for name, component in form.components.items():
+        component.change(None, [component], None, js=f"(value) => {{ window.wangp.changed('{name}', value); }}",
+                         show_progress="hidden", queue=False, api_visibility="private")  # fmt: skip
 
 
 def _wire_files(handlers: Handlers, parts: dict[str, Any], state: gr.State) -> None:

@@ -14,7 +14,7 @@ from shared.core.params import GROUP_LABELS, GROUPS, Param
 from shared.core.settings import DECLARATIONS, FILE_KEYS, OUTPUT_KEYS, canonical
 from shared.core.state import AppState
 from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN
-from shared.ui.controls import control_for, refresh, setting_value
+from shared.ui.controls import control_for, refresh, setting_value, shown_value
 from shared.ui.texts import say
 
 KEPT_OVER_MODELS = ("prompt", "negative_prompt", "seed")
@@ -140,6 +140,15 @@ class Form:
             shown = any(param.group == group and name not in PLACED_ELSEWHERE for name, param in params.items())
             updates[accordion] = gr.update(visible=shown)
         return updates
+
+    def shown_values(self, model_type: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the controls hold once `settings` are shown in them, by name."""
+        params = self.model_params(model_type)
+        return {
+            name: shown_value(param, existing_media(settings.get(name)) if param.is_media else settings.get(name))
+            for name, param in params.items()
+            if name not in UNSEEN
+        }
 
     def carried_over(self, old: str, new: str, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[
         dict[str, Any], list[str]

@@ -118,6 +118,7 @@ class Handlers:
         remember(state, model, settings)
         view.last_model_per_family[self.runtime.registry.get(model).family] = model
         facts = model_facts(self.runtime.registry, model, default_settings(self.runtime, model))
+        facts |= {"extra": extra, "values": self.form.shown_values(model, settings)}
         return {
             **self.form.show(model, settings), **self.picker.show(model),
             self.extra: extra, self.facts: json.dumps(facts, default=str), self.problems: "",

@@ -4,7 +4,7 @@
   const wangp = window.wangp;
   const { say } = wangp;
   const KEEP = "wangp-form", LAST = "wangp-last-form";
-  let values = {}, keepTimer = 0, ready = false;
+  let values = {}, keepTimer = 0;
 
   // Gradio calls this at load: what this window held, else what any window of this browser held last.
   wangp.remembered = () => {
@@ -12,26 +12,47 @@
     return [JSON.stringify({ token: wangp.token, form: kept ? JSON.parse(kept) : null })];
   };
 
-  // Gradio calls this at every change of the form, with the values in the order of wangp.settings.
-  wangp.keep = (model, extra, ...given) => {
-    values = Object.fromEntries(wangp.settings.map((name, index) => [name, given[index]]));
-    apply();
+  // Gradio calls this at every change of a control.
+  wangp.changed = (name, value) => {
+    if (same(values[name], value)) return;
+    values[name] = value;
+    keep();
+    soon();
+  };
+  const same = (left, right) => left === right || JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
+
+  function keep() {
     clearTimeout(keepTimer);
-    if (ready) keepTimer = setTimeout(() => {
-      const text = JSON.stringify({ model, extra, values });
-      try {
-        sessionStorage.setItem(KEEP, text);
-        localStorage.setItem(LAST, text);
-      } catch (error) { console.warn("The form could not be kept", error); }
-    }, 150);
+    if (wangp.model) keepTimer = setTimeout(keepNow, 150);
+  }
+  function keepNow() {
+    const text = JSON.stringify({ model: wangp.model.model_type, extra: wangp.model.extra, values });
+    try {
+      sessionStorage.setItem(KEEP, text);
+      localStorage.setItem(LAST, text);
+    } catch (error) { console.warn("The form could not be kept", error); }
+  }
+  addEventListener("pagehide", () => wangp.model && keepNow());
+
+  // The facts of the chosen model arrive here, at load and whenever the form is filled anew.
+  wangp.setModel = (facts) => {
+    if (!facts) return;
+    const told = typeof facts === "string" ? JSON.parse(facts) : facts;
+    wangp.model = { ...wangp.model, ...told };
+    if (told.values) {
+      // Files just shown are told by their own change, with the address that the page has for them.
+      const files = Object.entries(values).filter(([name, value]) => typeof value === "object" && told.values[name]);
+      values = { ...told.values, ...Object.fromEntries(files) };
+      keep();
+    }
+    apply();
   };
 
-  // The facts of the chosen model arrive here, at load and whenever the model changes.
-  wangp.setModel = (facts) => {
-    wangp.model = typeof facts === "string" ? JSON.parse(facts) : facts;
-    ready = true;
-    apply();
-  };
+  let applying = 0;
+  function soon() {
+    cancelAnimationFrame(applying);
+    applying = requestAnimationFrame(apply);
+  }
 
   wangp.saveExported = (text) => {
     if (!text) return;
@@ -138,12 +159,10 @@
     place.textContent = Number.isFinite(seconds) ? say("seconds", { seconds, fps }) : "";
   }
 
-  let observed = 0;
   wangp.panel("bar", (element) => {
     element.replaceChildren(wangp.button("theme", say("theme"), () => {
       wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
     }, { bare: true }));
-    const soon = () => { cancelAnimationFrame(observed); observed = requestAnimationFrame(apply); };
     new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
   });
 
