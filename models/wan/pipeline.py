@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -147,11 +148,31 @@ class WanVideo:
         has_start = window.source is not None and window.denoising_strength < 1
         if not self._takes_images and (has_start or fixes_something(window)):
             return self._with_known_parts(window, embeds, noise, report)
+        if self.model.get("opening_picture") and noise.shape[2] > 1:
+            return self._with_opening_picture(window, embeds, noise, report)
         report.start(0)
         arguments = self._arguments(window, embeds, noise, report)
         if self._takes_images:
             arguments |= _pictures(window)
         return pipe(**arguments).frames
+
+    def _with_opening_picture(
+        self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter
+    ) -> torch.Tensor:
+        """First the opening frame as a picture of its own, then the clip with that frame given.
+
+        For checkpoints whose definition says `opening_picture`.
+        Rotary embeddings tell tokens only how far apart they are: over pure noise a small model cannot know which
+        frame is early and which is late, and motion gets no direction. A given frame is the anchor.
+        """
+        report.on_step(Step("Drawing the first frame"))
+        picture_noise = self._noise(replace(window, num_frames=1))
+        arguments = self._arguments(window, embeds, picture_noise, report) | {"callback_on_step_end": None}
+        opening = self.pipe(**arguments).frames
+        self.pipe.scheduler = make_scheduler(self._scheduler, window.sample_solver, window.flow_shift)
+        latents, noisy = torch.zeros_like(noise), torch.ones_like(noise[:1, :1])
+        latents[:, :, :1], noisy[:, :, :1] = opening, 0
+        return self._with_known_parts(window, embeds, noise, report, KnownTokens(latents, noisy))
 
     def _set_boundary(self, window: WindowRequest) -> None:
         if self._boundary_ratio is not None:
@@ -190,11 +211,16 @@ class WanVideo:
         }
 
     def _with_known_parts(
-        self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter
+        self,
+        window: WindowRequest,
+        embeds: Embeds,
+        noise: torch.Tensor,
+        report: _Reporter,
+        known: KnownTokens | None = None,
     ) -> torch.Tensor:
         scheduler, steps = self.pipe.scheduler, window.num_inference_steps
         scheduler.set_timesteps(steps, device=noise.device)
-        known, first_step, latents = None, 0, noise
+        first_step, latents = 0, noise
         if fixes_something(window):
             known = known_tokens(window, self.codec, self._transformer.config.patch_size, noise[:1])
         if window.source is not None and window.denoising_strength < 1:

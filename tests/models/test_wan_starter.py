@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from models.wan.pipeline import WanVideo
-from shared.core.contracts import LoadOptions, WindowRequest
+from shared.core.contracts import LoadOptions, Step, WindowRequest
+from shared.core.errors import Cancelled
 from shared.core.settings import problems
 from shared.engine.registry import Registry
 
@@ -68,6 +69,23 @@ def test_its_definition_is_whole(registry: Registry) -> None:
 def test_clips_have_the_size_asked_for(starter: WanVideo, width: int, height: int, frames: int) -> None:
     clip = run(starter, request(width=width, height=height, num_frames=frames))
     assert clip.shape == (frames, height, width, 3)
+
+
+def test_a_clip_from_text_opens_with_the_picture_of_its_prompt(starter: WanVideo) -> None:
+    assert_close(run(starter, request())[:1], run(starter, request(num_frames=1)))
+
+
+def test_the_opening_picture_is_told_and_can_be_cancelled(starter: WanVideo) -> None:
+    told: list[str] = []
+
+    def on_step(step: Step) -> None:
+        told.append(step.phase)
+
+    starter(request(), on_step, lambda: False)
+    assert told == ["Encoding prompt", "Drawing the first frame", *["Denoising"] * 3, "VAE decoding"]
+    with pytest.raises(Cancelled):
+        starter(request(), on_step, lambda: told[-1] == "Drawing the first frame")
+    assert told[-1] == "Drawing the first frame"
 
 
 def test_a_clip_starts_on_the_given_picture(starter: WanVideo) -> None:
