@@ -39,7 +39,7 @@ class Page:
 
 def serve(runtime: Any, args: Any, routers: Any = ()) -> None:
     """Serve the page until the program is ended. Raises WanGPError when its address cannot be listened on."""
-    serve_page(build_app(runtime), runtime, args, routers)
+    serve_page(build_app, runtime, args, routers)
 
 
 def build_app(runtime: Any) -> Page:

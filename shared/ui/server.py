@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 import socket
 import threading
 import webbrowser
@@ -33,12 +34,16 @@ QUEUE_SLEEP_S = 0.03
 SECONDS_TO_END = 2
 
 
-def serve_page(page: Any, runtime: Any, args: Any, routers: Sequence[APIRouter] = ()) -> None:
-    """Serve until the program is told to end. Raises WanGPError when the address cannot be listened on."""
+def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, routers: Sequence[APIRouter] = ()) -> None:
+    """Serve the page that `build` makes until the program is told to end.
+
+    Raises WanGPError, before anything is built, when the address cannot be listened on.
+    """
+    login = login_of(args.auth)
     host = EVERY_ADDRESS if args.listen else args.server_name
     listener = open_port(host, args.server_port)
     port = listener.getsockname()[1]
-    app = web_app(page, runtime, login_of(args.auth), (host, port), routers)
+    app = web_app(build(runtime), runtime, login, (host, port), routers)
     server = uvicorn.Server(uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
         server_header=False,
@@ -46,6 +51,7 @@ def serve_page(page: Any, runtime: Any, args: Any, routers: Sequence[APIRouter] 
     url = f"http://{_shown_host(host)}:{port}"
     threading.Thread(target=_announce, args=(server, url, args.open_browser), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run(sockets=[listener])
 
 
