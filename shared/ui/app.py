@@ -134,9 +134,10 @@ def _wire_form(blocks: gr.Blocks, handlers: Handlers, parts: dict[str, Any], sta
     parts["reset"].click(guarded(handlers.reset), window[:3], shown, **QUIET)
     parts["save_default"].click(guarded(handlers.save_as_default), window, [parts["facts"], parts["problems"]], **QUIET)
     # One listener a control: with one for all, Gradio gathers every value of the form at each keystroke.
-    for name, component in form.components.items():
-        component.change(None, [component], None, js=f"(value) => {{ window.wangp.changed('{name}', value); }}",
-                         show_progress="hidden", queue=False, api_visibility="private")  # fmt: skip
+    controls: dict[str, Any] = dict(form.components)
+    for name, control in controls.items():
+        control.change(None, [control], None, js=f"(value) => {{ window.wangp.changed('{name}', value); }}",
+                       show_progress="hidden", queue=False, api_visibility="private")  # fmt: skip
 
 
 def _wire_files(handlers: Handlers, parts: dict[str, Any], state: gr.State) -> None:
@@ -157,6 +158,4 @@ def _wire_results(handlers: Handlers, parts: dict[str, Any], state: gr.State) ->
     stage = parts["stage"]
     stage.use_settings(guarded(handlers.use_settings), [state, picker.model], shown, **QUIET)
     stage.use_as_start(guarded(handlers.use_as_start), [picker.model], [form.components["image_start"]], **QUIET)
-    stage.delete_result(guarded(handlers.delete_result), None, None, **QUIET).then(
-        None, None, None, js="() => { window.wangp.emit('gallery', {}); }"
-    )
+    stage.delete_result(guarded(handlers.delete_result), None, None, **QUIET)

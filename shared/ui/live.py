@@ -101,6 +101,13 @@ class LiveFeed:
         message = {"kind": kind, "task_id": event.task_id, "client_id": event.client_id, **values}
         self._notices.append((self._notice_number, message))
 
+    def tell(self, kind: str) -> None:
+        """Tell every window something that no event of the queue tells, such as a changed gallery."""
+        with self._lock:
+            self._notice_number += 1
+            self._notices.append((self._notice_number, {"kind": kind}))
+        self._wake()
+
     def preview_of(self, task_id: int) -> bytes:
         """The last preview of a running task, as JPEG; empty when there is none."""
         with self._lock:

@@ -52,6 +52,9 @@ class QueuePanel:
                 return bool(queue.retry(task_id))
             case "abort_all":
                 queue.cancel_all()
+                for task in queue.tasks():
+                    if task.status == "failed":
+                        queue.remove(task.id)
             case "pause":
                 queue.pause()
             case "resume":

@@ -125,9 +125,10 @@ def _add_results(router: APIRouter, runtime: Any) -> None:
         return Response(jpeg, media_type="image/jpeg", headers=FOREVER)
 
     @router.get("/results/{output_id}/settings.json")
-    def settings(output_id: int, download: bool = False) -> Response:
+    def settings_file(output_id: int, download: bool = False) -> Response:
         entry = entry_of(output_id)
-        text = json.dumps(entry.settings or {}, ensure_ascii=False, indent=2)
+        settings = {name: value for name, value in (entry.settings or {}).items() if name != "client_id"}
+        text = json.dumps(settings, ensure_ascii=False, indent=2)
         headers = {**NEVER, **(_as_download(Path(entry.path).stem + ".json") if download else {})}
         return Response(text, media_type="application/json", headers=headers)
 

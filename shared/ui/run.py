@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import logging
 import uuid
@@ -42,6 +43,8 @@ class Handlers:
         self.problems: Any = None
         self.exported: Any = None
         self.token: Any = None
+        self._exports = itertools.count()  # the browser hears a value only when it differs from the last
+        self.tell_windows: Callable[[str], None] = lambda kind: None
 
     def generate(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
         """Put the form into the queue and let the queue run."""
@@ -145,7 +148,8 @@ class Handlers:
         """The form as the text of a settings file, with the name to save it under."""
         definition = self.runtime.registry.get(model)
         settings = export_settings(self.form.read(model, extra, values), definition)
-        return json.dumps({"name": f"{model}_settings.json", "settings": settings}, ensure_ascii=False)
+        told = {"name": f"{model}_settings.json", "settings": settings, "number": next(self._exports)}
+        return json.dumps(told, ensure_ascii=False)
 
     def import_upload(self, file: Any, token: str, state: dict[str, Any], model: str) -> Updates:
         """Bring back the settings of an uploaded file, or queue the tasks of a queue file."""
@@ -224,6 +228,7 @@ class Handlers:
         except (WanGPError, OSError) as error:
             gr.Warning(str(error))
             return
+        self.tell_windows("gallery")
         gr.Info(say("deleted", name=Path(entry.path).name))
 
 

@@ -106,7 +106,7 @@ def web_app(
         page.windows.close()
 
     app = FastAPI(title=say("title"), lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.feed = feed
+    page.handlers.tell_windows = feed.tell
     app.mount(f"{PREFIX}/assets", assets())
     app.include_router(page_routes(runtime, feed, page.windows, _login_check(login)))
     for router in routers:

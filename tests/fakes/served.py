@@ -30,13 +30,18 @@ class Server:
     """`python wgp.py` on a free port with a configuration folder of its own."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        self.folder = folder
-        self.port = free_port()
+        self.folder, self.flags = folder, flags
+        self.port, self.starts = free_port(), 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "console.txt"
-        command = [sys.executable, "wgp.py", "--config", str(folder), "--server-name", "127.0.0.1",
-                   "--server-port", str(self.port), *flags]  # fmt: skip
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log.open("wb"), stderr=subprocess.STDOUT)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again on the same port after `stop`."""
+        self.starts += 1
+        command = [sys.executable, "wgp.py", "--config", str(self.folder), "--server-name", "127.0.0.1",
+                   "--server-port", str(self.port), *self.flags]  # fmt: skip
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
         self._wait()
 
     def _wait(self) -> None:
@@ -75,14 +80,15 @@ class Server:
         """Whether the server's own process has a library in memory."""
         return library in Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
 
-    def stop(self) -> None:
-        """End the program as Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End the program, as Ctrl-C does; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
         try:
-            self.process.wait(15)
+            return self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            return self.process.wait(5)
 
 
 def free_port() -> int:

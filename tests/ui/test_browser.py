@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import pytest
 
 from shared.media.video import probe, read_frames
@@ -209,7 +211,7 @@ def test_abort_ends_the_running_task(open_window: OpenWindow, server: Server) ->
 
 def test_a_killed_worker_costs_a_message_and_not_the_task(open_window: OpenWindow, server: Server) -> None:
     window = open_window()
-    fill(window, "a ball that survives", steps=6, frames=5)
+    fill(window, "a ball that survives", steps=12, frames=5)
     window.click("#generate")
     window.wait_for_function("document.querySelector('.wg-phase').textContent.includes('step')", timeout=RUN_MS)
     server.kill_worker()
@@ -220,3 +222,21 @@ def test_a_killed_worker_costs_a_message_and_not_the_task(open_window: OpenWindo
         window.wait_for_timeout(100)
     assert len(server.results()) == 1
     assert window.locator("#generate").is_enabled()
+
+
+def test_a_restart_keeps_all_and_the_open_page_finds_back(open_window: OpenWindow, server: Server) -> None:
+    window = open_window()
+    wait_results(window, 1)
+    fill(window, "written before the restart", seed=55)
+    workers = server.workers()
+    assert server.stop(signal.SIGTERM) == 0
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    window.wait_for_function("document.querySelector('.wg-phase').textContent.includes('lost')")
+    server.start()
+    window.wait_for_function("window.performance.getEntriesByType('navigation')[0].type === 'reload'", timeout=RUN_MS)
+    window.wait_for_function("window.wangp?.model && window.wangp.tasks")
+    wait_results(window, 1)
+    assert window.input_value("#prompt textarea") == "written before the restart"
+    assert window.input_value("#seed input") == "55"
+    assert len(server.results()) == 1
