@@ -85,11 +85,16 @@ def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> 
     }
 
 
+def place_of(param: Param) -> str:
+    """The group that shows a setting: all pictures and clips are together, whatever they are for."""
+    return "media" if param.is_media and param.kind != "audio" else param.group
+
+
 def _grouped(params: Mapping[str, Param]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name, param in params.items():
         if name not in PLACED_ELSEWHERE:
-            groups.setdefault(param.group, []).append(name)
+            groups.setdefault(place_of(param), []).append(name)
     return groups
 
 

@@ -13,7 +13,7 @@ from gradio.components import Component
 from shared.core.params import GROUP_LABELS, GROUPS, Param
 from shared.core.settings import DECLARATIONS, FILE_KEYS, OUTPUT_KEYS, canonical
 from shared.core.state import AppState
-from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN
+from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN, place_of
 from shared.ui.controls import control_for, refresh, setting_value, shown_value
 from shared.ui.texts import say
 
@@ -68,8 +68,9 @@ class Form:
     def _add_group(self, group: str) -> None:
         names = [
             name for name, param in self.params.items()
-            if param.group == group and name not in (*MAIN, *TOP, *self.components, "model_type")
+            if place_of(param) == group and name not in (*MAIN, *TOP, *self.components, "model_type")
         ]  # fmt: skip
+        names.sort(key=lambda name: not self.params[name].is_media)
         if not names:
             return
         shown = any(self._is_shown(name, self.first_model) for name in names)
@@ -137,7 +138,7 @@ class Form:
                 value = param.fresh_default()
             updates[component] = refresh(param, value, visible=True)
         for group, accordion in self.groups.items():
-            shown = any(param.group == group and name not in PLACED_ELSEWHERE for name, param in params.items())
+            shown = any(place_of(param) == group and name not in PLACED_ELSEWHERE for name, param in params.items())
             updates[accordion] = gr.update(visible=shown)
         return updates
 

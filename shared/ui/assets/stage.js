@@ -88,7 +88,7 @@
   // The preview is a strip of frames side by side; it is played in place.
   function drawLive() {
     const frame = el("div", { class: "wg-preview" });
-    view.replaceChildren(el("div", { class: "wg-live" }, frame));
+    view.replaceChildren(el("div", { class: "wg-live" }, el("div", { class: "wg-nothing waiting" }, wangp.icon("film")), frame));
     asked = null;
     showPreview();
   }
@@ -109,7 +109,7 @@
     frame.style.backgroundImage = `url("${picture.src}")`;
     frame.style.backgroundSize = `${count * 100}% 100%`;
     frame.style.aspectRatio = `${picture.width / count} / ${picture.height}`;
-    frame.classList.toggle("tall", picture.width / count < picture.height);
+    frame.previousSibling?.remove();
     if (frame.dataset.count === String(count)) return;
     frame.dataset.count = count;
     clearInterval(ticker);
