@@ -165,7 +165,7 @@ class WanVideo:
         Rotary embeddings tell tokens only how far apart they are: over pure noise a small model cannot know which
         frame is early and which is late, and motion gets no direction. A given frame is the anchor.
         """
-        report.on_step(Step("Drawing the first frame"))
+        report.on_step(Step("Denoising first frame"))
         picture_noise = self._noise(replace(window, num_frames=1))
         arguments = self._arguments(window, embeds, picture_noise, report) | {"callback_on_step_end": None}
         opening = self.pipe(**arguments).frames

@@ -75,9 +75,13 @@ def test_a_plain_job_has_none_of_them(served: Runtime, settings: Make) -> None:
 
 
 def test_a_job_waits_behind_what_runs_and_says_so(page: WanGPSession, served: Runtime, settings: Make) -> None:
-    served.submit(settings(steps=60, step_s=0.01))
+    served.queue.pause()
     job = page.submit(settings())
-    texts = [event.data for event in job.events.iter(timeout=0.2) if event.kind == "status"]
+    texts = []
+    for event in job.events.iter(timeout=0.2):
+        texts += [event.data] if event.kind == "status" else []
+        if len(texts) == 2:
+            served.queue.resume()
     assert texts[:2] == ["Queued in WanGP...", "Waiting in WanGP queue..."]
     assert job.result().success
 
