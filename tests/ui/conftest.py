@@ -31,7 +31,7 @@ def page(runtime: PageRuntime) -> BuiltPage:
     return build_app(runtime)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium; tests that need it are skipped where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
