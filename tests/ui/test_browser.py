@@ -201,7 +201,7 @@ def test_a_result_is_used_again_and_deleted(open_window: OpenWindow, server: Ser
 
 def test_abort_ends_the_running_task(open_window: OpenWindow, server: Server) -> None:
     window = open_window()
-    fill(window, "a ball to abort", steps=100, frames=17)
+    fill(window, "a ball to abort", steps=40, frames=17)
     window.click("#generate")
     window.wait_for_function("document.querySelector('.wg-phase').textContent.includes('step')", timeout=RUN_MS)
     window.click("#abort")

@@ -52,7 +52,7 @@
       task.model,
       task.frames > 1 ? say("frames", { count: task.frames }) : null,
       task.steps ? say("steps", { count: task.steps }) : null,
-      task.size, task.repeats > 1 ? `× ${task.repeats}` : null,
+      task.size?.replace("x", " × "), task.repeats > 1 ? `× ${task.repeats}` : null,
     ].filter(Boolean).join(" · ");
     const item = el("li", { class: `wg-task ${task.status}`, "data-task": task.id },
       picture(task),
