@@ -50,6 +50,10 @@ class LiveFeed:
         """Begin to follow the queue; call it in the event loop that serves the page."""
         self._loop = asyncio.get_running_loop()
         self._subscription = self.runtime.queue.subscribe()
+        with self._lock:
+            for task in self.runtime.queue.tasks():
+                if task.status == "running":
+                    self._running[task.id] = RunningTask(task.id, task.client_id)
         threading.Thread(target=self._follow, name="wangp-page-feed", daemon=True).start()
 
     def close(self) -> None:

@@ -95,6 +95,20 @@ def test_progress_preview_and_end_are_told(runtime: PageRuntime) -> None:
     }  # fmt: skip
 
 
+def test_a_task_that_already_runs_is_shown_before_it_says_a_word(runtime: PageRuntime) -> None:
+    task = runtime.submit({"model_type": "starter", "prompt": "a star"})
+    assert runtime.queue.take("cpu", 1) is not None
+
+    async def first() -> list[dict[str, Any]]:
+        feed = LiveFeed(runtime)
+        feed.start()
+        found = await collect(feed.stream(), "progress")
+        feed.close()
+        return found
+
+    assert [running["task_id"] for running in asyncio.run(first())[-1]["running"]] == [task.id]
+
+
 def test_a_failed_task_stays_in_the_list_with_its_error(runtime: PageRuntime) -> None:
     task = runtime.submit({"model_type": "starter", "prompt": "a star"})
     assert runtime.queue.take("cpu", 1) is not None
