@@ -1,0 +1,1 @@
+"""Programs used by developers of the project, never by the running program."""

@@ -1,0 +1,1 @@
+"""How the embedded model `starter` was made: renderer, training, judge."""
