@@ -89,7 +89,7 @@ def test_killed_at_random_moments_every_task_is_finished_once(tmp_path: Path) ->
 
 @pytest.mark.long
 def test_the_embedded_model_killed_ten_times_makes_every_clip_once(tmp_path: Path) -> None:
-    settings = {"model_type": "starter", "num_inference_steps": 2, "seed": 1, "resolution": "64x64", "video_length": 9}
+    settings = {"model_type": "starter", "num_inference_steps": 12, "seed": 1, "video_length": 17}
     ids = fill(tmp_path, 10, **settings)
     rng = random.Random(2)
     for _ in range(10):
@@ -103,7 +103,7 @@ def test_the_embedded_model_killed_ten_times_makes_every_clip_once(tmp_path: Pat
     assert outcomes(tmp_path) == {"done": 10}
     clips = sorted((tmp_path / "outputs").iterdir())
     assert len(clips) == len(ids)
-    assert all(len(read_frames(clip)[0]) == 9 for clip in clips)
+    assert all(len(read_frames(clip)[0]) == 17 for clip in clips)
 
 
 def test_killed_between_rename_and_commit_the_output_counts_as_made(tmp_path: Path) -> None:
