@@ -21,8 +21,12 @@ class WindowRequest:
     Frames are numpy uint8 RGB. `prefix` (F,H,W,3) are frames that already exist and are kept as the first frames
     of the result; `image_start` and `image_end` (H,W,3) fix the first and last frame; `source` (F,H,W,3) with
     `denoising_strength` < 1 starts from a noised copy of it; `mask` (H,W) or (F,H,W) uint8, 255 = repaint, 0 = keep
-    `source`. All media already have the size width x height (pixels). `num_frames` counts the frames of the result,
-    prefix included; 1 in image mode. `settings` holds the whole settings dict for whatever is particular to a family.
+    `source`. `control` (F,H,W,3) is the control clip or picture, preprocessed as the model wants it, and `control_mask`
+    (F,H,W) uint8 belongs to it: 255 = make anew, 0 = keep `control`. `injected` fixes pictures (H,W,3) at frame
+    numbers of this window (from 0, prefix included). All these have the size width x height (pixels); `references`
+    (H,W,3) have each their own. `audio` float32 (samples, channels) drives or accompanies this window from its first
+    frame. `num_frames` counts the frames of the result, prefix included; 1 in image mode. `settings` holds the whole
+    settings dict for whatever is particular to a family.
     """
 
     prompt: str
@@ -45,11 +49,20 @@ class WindowRequest:
     overlap_noise: float = 0.0
     image_mode: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    references: Sequence[Any] = ()
+    control: Any = None
+    control_mask: Any = None
+    injected: Mapping[int, Any] = field(default_factory=dict)
+    audio: Any = None
+    audio_sampling_rate: int | None = None
 
 
 @dataclass(frozen=True)
 class WindowResult:
-    """`frames`: one uint8 array (F,H,W,3) a sample of the batch. `audio`: float32 (samples, channels) or None."""
+    """`frames`: one uint8 array (F,H,W,3) a sample of the batch; () from a model that makes sound only.
+
+    `audio`: float32 (samples, channels) that goes with the first sample, or a sequence of one a sample; None: silent.
+    """
 
     frames: Sequence[Any]
     audio: Any = None
