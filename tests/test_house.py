@@ -47,7 +47,7 @@ ROOMS: dict[str, tuple[int, set[str]]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "shared/core": set(),
     "shared/media": {"PIL", "numpy", "cv2", "av", "mutagen"},
-    "shared/diffusion": {"torch", "diffusers", "mmgp", "peft", "PIL", "numpy", "cv2", "safetensors"},
+    "shared/diffusion": {"torch", "diffusers", "transformers", "mmgp", "peft", "PIL", "numpy", "cv2", "safetensors"},
     "models": {"torch", "diffusers", "transformers", "PIL", "numpy", "safetensors", "huggingface_hub"},
     "shared/engine": {"huggingface_hub", "ray", "numpy", "PIL", "filelock", "psutil", "torch"},
     "shared/session": {"PIL", "numpy"},

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from shared.core.model_def import ModelDef
+from typing import Any
 
 _COMMON: dict[str, Any] = {
     "fps": 16,
@@ -110,12 +107,6 @@ _MORE_PARTS: Mapping[str, tuple[str, ...]] = {
     "t2v_2_2": ("transformer_2",),
     "i2v_2_2": ("transformer_2",),
 }
-
-
-def checkpoint_folder(model: ModelDef) -> str:
-    """The folder of the weights under a checkpoint root: `folder` of the definition, else the repository's name."""
-    repo = str(model.get("repo") or "")
-    return str(model.get("folder") or repo.rsplit("/", 1)[-1] or model.model_type)
 
 
 def checkpoint_parts(architecture: str) -> tuple[str, ...]:

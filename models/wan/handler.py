@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.wan.architectures import ARCHITECTURES, checkpoint_folder, checkpoint_parts
+from models.wan.architectures import ARCHITECTURES, checkpoint_parts
 from models.wan.settings import wan_params, wan_problems
+from shared.core.checkpoints import checkpoint_folder
 from shared.core.contracts import LoadOptions, ModelFile, Pipeline
 
 if TYPE_CHECKING:

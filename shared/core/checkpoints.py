@@ -6,11 +6,20 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shared.core.contracts import ModelFile
 
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
 Availability = Literal["available", "partial", "missing"]
+
+
+def checkpoint_folder(model: ModelDef) -> str:
+    """The folder of the weights under a checkpoint root: `folder` of the definition, else the repository's name."""
+    repo = str(model.get("repo") or "")
+    return str(model.get("folder") or repo.rsplit("/", 1)[-1] or model.model_type)
 
 
 def locate(file: ModelFile, roots: Sequence[str | Path]) -> Path | None:

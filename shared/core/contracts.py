@@ -134,13 +134,18 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to load: torch device ("cpu", "cuda:0"), dtype name ("" = the model's), memory profile, attention backend."""
+    """How to load a model; "" and -1 leave the choice to the model and the machine.
+
+    `device` is a torch device ("cpu", "cuda:0"), `dtype` and `vae_dtype` are names ("bfloat16", "fp16"), `profile` is
+    a memory profile (1 to 5), `attention` the attention code, `quantization` the kind of the transformer's weights.
+    """
 
     device: str = "cpu"
     dtype: str = ""
     profile: float = -1
     attention: str = ""
     quantization: str = ""
+    vae_dtype: str = ""
 
 
 class Control:
