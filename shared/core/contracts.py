@@ -25,8 +25,9 @@ class WindowRequest:
     (F,H,W) uint8 belongs to it: 255 = make anew, 0 = keep `control`. `injected` fixes pictures (H,W,3) at frame
     numbers of this window (from 0, prefix included). All these have the size width x height (pixels); `references`
     (H,W,3) have each their own. `audio` float32 (samples, channels) drives or accompanies this window from its first
-    frame. `num_frames` counts the frames of the result, prefix included; 1 in image mode. `settings` holds the whole
-    settings dict for whatever is particular to a family.
+    frame. `control2` (F,h,w,3) is a further control clip in its own size. `num_frames` counts the frames of the
+    result, prefix included; 1 in image mode; they pass at `fps` frames a second. A model that makes sound alone is
+    asked for 1 frame of size 0. `settings` holds the whole settings dict for whatever is particular to a family.
     """
 
     prompt: str
@@ -55,6 +56,8 @@ class WindowRequest:
     injected: Mapping[int, Any] = field(default_factory=dict)
     audio: Any = None
     audio_sampling_rate: int | None = None
+    control2: Any = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ class FamilyHandler(Protocol):
     def definition(self, architecture: str) -> Mapping[str, Any]:
         """Definition keys implied by the architecture (fps, frame rule, image types ...); the JSON's own win."""
 
-    def files(self, model: ModelDef) -> Sequence[ModelFile]:
-        """The files that the model needs on disk."""
+    def files(self, model: ModelDef, options: LoadOptions = ...) -> Sequence[ModelFile]:
+        """The files that the model needs on disk; the options choose among variants."""
 
     def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
         """What only this family can find wrong with a settings dict, as sentences for the user."""
@@ -125,11 +128,26 @@ class FamilyHandler(Protocol):
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file or folder of a model: `path` relative to a checkpoint root (or absolute), `repo` where it can be had."""
+    """A file or folder of a model, and where it can be had.
+
+    `path` is relative to a checkpoint root (or absolute). It comes from the Hugging Face repository `repo` at
+    `revision`, where it is called `name` ("": the path without its first folder; "." the whole), or from `url`.
+    `role` says what it is to the pipeline: "pipeline" is a diffusers folder, "transformer", "transformer_2",
+    "text_encoder", "vae" one file that stands for the weights of that part, "checkpoint" for those of all parts;
+    "module", "lora", "preload" are others. `without` names the parts of a folder whose weights another file replaces
+    ("*": all), `variant` its files of one dtype ("fp16").
+    """
 
     path: str
     repo: str = ""
     size_bytes: int | None = None
+    revision: str = ""
+    name: str = ""
+    url: str = ""
+    sha256: str = ""
+    role: str = ""
+    without: tuple[str, ...] = ()
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,8 @@ class LoadOptions:
     """How to load a model; "" and -1 leave the choice to the model and the machine.
 
     `device` is a torch device ("cpu", "cuda:0"), `dtype` and `vae_dtype` are names ("bfloat16", "fp16"), `profile` is
-    a memory profile (1 to 5), `attention` the attention code, `quantization` the kind of the transformer's weights.
+    a memory profile (1 to 5), `attention` the attention code, `quantization` the kind of the transformer's weights,
+    `text_encoder_quantization` that of the text encoder's.
     """
 
     device: str = "cpu"
@@ -146,6 +165,7 @@ class LoadOptions:
     attention: str = ""
     quantization: str = ""
     vae_dtype: str = ""
+    text_encoder_quantization: str = ""
 
 
 class Control:
