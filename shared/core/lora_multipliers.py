@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shared.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+MOST_PHASES = 3
 
 Value = tuple[float, ...]
 Branches = tuple[Value, ...]
@@ -34,6 +39,30 @@ class LoraMultiplier:
             strengths += spread(_branch(phase, branch), steps)
         return strengths
 
+    def is_zero(self, phases: Sequence[int], branch: int = 0) -> bool:
+        """Whether nothing of the LoRA is asked for in these phases (all of them have it where it is shared)."""
+        chosen = [0] if self.shared else [min(phase, len(self.phases) - 1) for phase in phases]
+        return not any(value for phase in chosen for value in _branch(self.phases[phase], branch))
+
+
+def model_shape(model: ModelDef | None) -> tuple[int, int]:
+    """(phases, branches) that a multiplier may have for a model; without one, the most that any model takes."""
+    if model is None:
+        return MOST_PHASES, 0
+    phases = int(model.get("lora_multiplier_phases", model.get("guidance_max_phases", 1)) or 1)
+    return max(phases, 1), int(model.get("lora_multiplier_branches", 0) or 0)
+
+
+def count_phase_steps(timesteps: Sequence[float], thresholds: Sequence[float]) -> list[int]:
+    """Steps of each phase: phase k + 1 begins with the first step whose timestep is at or below threshold k."""
+    counts = [0] * (len(thresholds) + 1)
+    phase = 0
+    for timestep in timesteps:
+        while phase < len(thresholds) and timestep <= thresholds[phase]:
+            phase += 1
+        counts[phase] += 1
+    return counts
+
 
 def spread(values: Sequence[float], num_steps: int) -> list[float]:
     """The values dealt evenly over the steps: [1, 0] over 5 steps is [1, 1, 1, 0, 0]."""
@@ -54,9 +83,11 @@ def parse_multipliers(
     is 2. Raises SettingsError.
     """
     tokens = [str(item) for item in text] if not isinstance(text, str) else split_tokens(text)
-    multipliers = [_parse_token(token, phases, branches, model_switch_phase) for token in tokens[:num_loras]]
-    for token in tokens[num_loras:]:
-        _parse_token(token, phases, branches, model_switch_phase)
+    parsed = [
+        _parse_token(_Token(token, number), phases, branches, model_switch_phase)
+        for number, token in enumerate(tokens, start=1)
+    ]
+    multipliers = parsed[:num_loras]
     neutral = LoraMultiplier((((1.0,),) * max(branches, 1),), shared=True)
     return multipliers + [neutral] * (num_loras - len(multipliers))
 
@@ -182,11 +213,23 @@ def _side_tokens(text: str) -> list[str]:
     return [token for line in text.splitlines() if not line.lstrip().startswith("#") for token in line.split()]
 
 
-def _parse_token(token: str, phases: int, branches: int, model_switch_phase: int) -> LoraMultiplier:
-    parts = token.split(";")
+@dataclass(frozen=True)
+class _Token:
+    """A multiplier and the number of its LoRA, for messages."""
+
+    text: str
+    number: int
+
+    def refuse(self, reason: str) -> SettingsError:
+        """The error that names the place."""
+        return SettingsError(f'loras_multipliers: "{self.text}" (LoRA {self.number}) {reason}')
+
+
+def _parse_token(token: _Token, phases: int, branches: int, model_switch_phase: int) -> LoraMultiplier:
+    parts = token.text.split(";")
     if len(parts) > phases:
-        raise SettingsError(
-            f'loras_multipliers: "{token}" has {len(parts)} phases, and this model has {phases}. '
+        raise token.refuse(
+            f"has {len(parts)} phases, and this model has {phases}. "
             f"Use at most {phases} value(s) separated by semicolons."
         )
     values = [_parse_phase(part, token, branches) for part in parts]
@@ -197,24 +240,23 @@ def _parse_token(token: str, phases: int, branches: int, model_switch_phase: int
     return LoraMultiplier(tuple(filled), shared=False)
 
 
-def _parse_phase(text: str, token: str, branches: int) -> Branches:
+def _parse_phase(text: str, token: _Token, branches: int) -> Branches:
     parts = text.split(":")
     if len(parts) > 1 and len(parts) != branches:
         allowed = f"exactly {branches}" if branches else "no"
-        raise SettingsError(
-            f'loras_multipliers: "{token}" has {len(parts)} branches, this model takes {allowed} branch values.'
-        )
+        raise token.refuse(f"has {len(parts)} branches, this model takes {allowed} branch values.")
     values = tuple(tuple(_parse_number(item, token) for item in part.split(",")) for part in parts)
     return values if len(values) > 1 or branches <= 1 else values * branches
 
 
-def _parse_number(text: str, token: str) -> float:
+def _parse_number(text: str, token: _Token) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise SettingsError(f'loras_multipliers: "{token}" is not accepted. Use numbers such as 1, 0.8;1 or 0,0.5,1.')
+        what = f'holds "{text}", which is no number' if text.strip() else "lacks a number"
+        raise token.refuse(f"{what}. Use numbers such as 1, 0.8;1 or 0,0.5,1.")
     return number
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.conditions import is_given
 from shared.core.errors import SettingsError
-from shared.core.lora_multipliers import parse_multipliers
+from shared.core.lora_multipliers import model_shape, parse_multipliers
 from shared.core.params import Param, number_text, shown
 from shared.core.prompts import split_prompt
 from shared.core.units import (
@@ -150,10 +150,9 @@ def _loras(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[
     loras, text = settings.get("activated_loras"), settings.get("loras_multipliers")
     if not loras or not text or "activated_loras" not in params:
         return
-    phases = int(model.get("lora_multiplier_phases", model.get("guidance_max_phases", 1)) or 1) if model else 3
-    branches = int(model.get("lora_multiplier_branches", 0) or 0) if model is not None else 0
+    phases, branches = model_shape(model)
     try:
-        parse_multipliers(text, len(loras), phases=max(phases, 1), branches=branches)
+        parse_multipliers(text, len(loras), phases=phases, branches=branches)
     except SettingsError as error:
         yield str(error)
 

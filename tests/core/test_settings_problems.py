@@ -154,7 +154,7 @@ def test_what_does_not_matter_is_not_held_to_the_models_bounds(make_model: MakeM
 def test_multipliers_are_checked_where_there_are_loras(make_model: MakeModel) -> None:
     given = {"activated_loras": ["a.sft", "b.sft"], "loras_multipliers": "1 1;2;3"}
     assert found(make_model, given) == [
-        'loras_multipliers: "1;2;3" has 3 phases, and this model has 2. '
+        'loras_multipliers: "1;2;3" (LoRA 2) has 3 phases, and this model has 2. '
         "Use at most 2 value(s) separated by semicolons."
     ]
     assert found(make_model, {**given, "loras_multipliers": "1 1;2"}) == []
