@@ -78,13 +78,16 @@ class Step:
 
     `phase` is the label shown ("Encoding prompt", "Denoising", "VAE decoding"); `index` counts finished steps from
     0 and `total` is their number (None: unknown). `latents` (C,T,H,W) torch tensor of the first sample, when a
-    preview can be made from it.
+    preview can be made from it. `notice` is a line that the user should see; `facts` are counts that are kept with
+    the result (`skipped_steps`), summed over its windows. With these two `phase` may be empty: nothing has moved.
     """
 
     phase: str
     index: int | None = None
     total: int | None = None
     latents: Any = None
+    notice: str = ""
+    facts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Pipeline(Protocol):
@@ -116,7 +119,7 @@ class FamilyHandler(Protocol):
     def definition(self, architecture: str) -> Mapping[str, Any]:
         """Definition keys implied by the architecture (fps, frame rule, image types ...); the JSON's own win."""
 
-    def files(self, model: ModelDef, options: LoadOptions = ...) -> Sequence[ModelFile]:
+    def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The files that the model needs on disk; the options choose among variants."""
 
     def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
@@ -156,7 +159,10 @@ class LoadOptions:
 
     `device` is a torch device ("cpu", "cuda:0"), `dtype` and `vae_dtype` are names ("bfloat16", "fp16"), `profile` is
     a memory profile (1 to 5), `attention` the attention code, `quantization` the kind of the transformer's weights,
-    `text_encoder_quantization` that of the text encoder's.
+    `text_encoder_quantization` that of the text encoder's. `preload_mb` of each denoiser stay on the card when weights
+    are streamed, `reserved_share` of main memory may be pinned (0: as much as helps), `vram_share` of the card is for
+    weights. `vae_tiling`: 0 by need, 1 never, 2 and 3 in tiles of 256 and 128 pixels. `leaner` is the second attempt
+    after memory ran out: least on the card, smallest tiles.
     """
 
     device: str = "cpu"
@@ -166,6 +172,11 @@ class LoadOptions:
     quantization: str = ""
     vae_dtype: str = ""
     text_encoder_quantization: str = ""
+    preload_mb: float = 0
+    reserved_share: float = 0
+    vram_share: float = 0.8
+    vae_tiling: int = 0
+    leaner: bool = False
 
 
 class Control:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.letters import sound_letters, video_letters
 from shared.core.params import Param
 from shared.core.vocabulary import DECLARATIONS
 
@@ -67,6 +68,14 @@ def _model_modes(param: Param, model: ModelDef) -> Mapping[str, Any]:
 def _starts(param: Param, model: ModelDef) -> Mapping[str, Any]:
     allowed = str(model.get("image_prompt_types_allowed") or "")
     return {"choices": tuple(choice for choice in param.choices if choice[1] in allowed)}
+
+
+def _letters(offered: Callable[[ModelDef], str]) -> Callable[[Param, ModelDef], Mapping[str, Any]]:
+    def tailor(param: Param, model: ModelDef) -> Mapping[str, Any]:
+        letters = offered(model)
+        return {"choices": tuple(choice for choice in param.choices if choice[1] in letters)}
+
+    return tailor
 
 
 def _prompt_modes(param: Param, model: ModelDef) -> Mapping[str, Any]:
@@ -132,6 +141,8 @@ _TAILORS: Mapping[str, Callable[[Param, ModelDef], Mapping[str, Any]]] = Mapping
         "sample_solver": _solvers,
         "model_mode": _model_modes,
         "image_prompt_type": _starts,
+        "video_prompt_type": _letters(video_letters),
+        "audio_prompt_type": _letters(sound_letters),
         "multi_prompts_gen_type": _prompt_modes,
         "guidance_phases": _phases,
         "skip_steps_cache_type": _caches,

@@ -22,6 +22,7 @@ FILE_KEYS = frozenset({
 OUTPUT_KEYS = frozenset({
     "video_quality", "image_quality", "hdr", "hdr_video_crf", "modules", "transformer_loras_filenames",
     "transformer_loras_multipliers", "window_no", "generation_time", "creation_date", "creation_timestamp",
+    "skipped_steps", "computed_steps",
 })  # fmt: skip
 
 _ALIASES: Mapping[str, str] = MappingProxyType(

@@ -40,12 +40,20 @@ class Clipping:
         frames, own_fps = named(self.name, lambda: read_frames(self.source, max_frames=keep, size=size))
         return at_fps(frames, own_fps, canvas.fps)
 
+    def read_own_size(self, fps: float) -> Frames:
+        """All frames (F,h,w,3) at a speed, in the clip's own size."""
+        frames, own_fps = named(self.name, lambda: read_frames(self.source))
+        return at_fps(frames, own_fps, fps)
+
 
 @dataclass(frozen=True)
 class Inputs:
     """The media of a task, each checked; frames of clips are read when a canvas is known.
 
-    `control` is what is repainted or denoised from, `mask` where (255: made anew); each is a picture or a clip.
+    `control` is what is repainted or denoised from, or what steers the result; `mask` where (255: made anew); each is
+    a picture or a clip. `second_control` is a further clip for models that take two. `references` are in the order
+    given; the first of them stand at the `frames_positions`; with `has_background` the first of the others fills the
+    canvas.
     """
 
     starts: tuple[Image.Image, ...] = ()
@@ -54,20 +62,31 @@ class Inputs:
     keep: int | None = None
     control: Image.Image | Clipping | None = None
     mask: Image.Image | Clipping | None = None
-    is_mask_inverted: bool = False
     mask_expand: int = 0
     denoising_strength: float = 1.0
     kept_control_frames: str = ""
+    second_control: Clipping | None = None
+    references: tuple[Image.Image, ...] = ()
+    frames_positions: str = ""
+    has_background: bool = False
 
     def shape_of(self, start: Image.Image | None) -> tuple[int, int] | None:
-        """The size (width, height) whose ratio the result takes: source clip, start image, control, or none."""
+        """The size (width, height) whose ratio the result takes: source clip, start image, control, place, or none."""
         if self.source is not None:
             return self.source.info.width, self.source.info.height
         if start is not None:
             return start.size
+        if self.control is not None:
+            return self.control_size
+        fills_canvas = bool(self.references) and (self.has_background or bool(self.frames_positions.strip()))
+        return self.references[0].size if fills_canvas else None
+
+    @property
+    def control_size(self) -> tuple[int, int] | None:
+        """The size (width, height) of the control picture or clip."""
         if isinstance(self.control, Clipping):
             return self.control.info.width, self.control.info.height
-        return self.control.size if self.control is not None else None
+        return None if self.control is None else self.control.size
 
     @cached_property
     def source_fps(self) -> float | None:
@@ -100,10 +119,13 @@ def load_inputs(settings: Mapping[str, Any], last_video: Callable[[], str | None
         keep=_kept(settings, source) if source is not None else None,
         control=control,
         mask=mask,
-        is_mask_inverted="N" in control_letters,
         mask_expand=int(settings.get("mask_expand") or 0),
         denoising_strength=float(settings.get("denoising_strength", 1.0)),
         kept_control_frames=str(settings.get("keep_frames_video_guide") or ""),
+        second_control=_second_control(settings) if "+" in control_letters and not is_image else None,
+        references=_pictures("image_refs", settings) if "I" in control_letters else (),
+        frames_positions=_positions(settings, control_letters, is_image),
+        has_background="K" in control_letters,
     )
 
 
@@ -171,6 +193,17 @@ def _control(settings: Mapping[str, Any], letters: str, is_image: bool) -> Image
     return found
 
 
+def _second_control(settings: Mapping[str, Any]) -> Clipping:
+    clips = values_of(settings, "video_guide2")
+    if not clips:
+        raise MediaError("video_guide2: no clip is given (+ in video_prompt_type asks for one).")
+    return _clip("video_guide2", clips[0])
+
+
+def _positions(settings: Mapping[str, Any], letters: str, is_image: bool) -> str:
+    return str(settings.get("frames_positions") or "") if "F" in letters and not is_image else ""
+
+
 def _mask(settings: Mapping[str, Any], is_image: bool) -> Image.Image | Clipping:
     names = ("image_mask", "video_mask") if is_image else ("video_mask", "image_mask")
     found = _picture_or_clip(names, settings, load_mask)
@@ -202,8 +235,8 @@ def _clip(name: str, source: Any) -> Clipping:
 def _pictures(name: str, settings: Mapping[str, Any]) -> tuple[Image.Image, ...]:
     pictures = tuple(_loaded(name, value, load_image) for value in values_of(settings, name))
     if not pictures:
-        letter = {"image_start": "S", "image_end": "E"}[name]
-        raise MediaError(f"{name}: no picture is given ({letter} in image_prompt_type asks for one).")
+        flag = {"image_start": "S in image_prompt_type", "image_end": "E in image_prompt_type"}
+        raise MediaError(f"{name}: no picture is given ({flag.get(name, 'I in video_prompt_type')} asks for one).")
     return pictures
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.core.contracts import FamilyHandler
 from shared.core.errors import ModelNotFound, SettingsError
+from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice, sound_letters, video_letters
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
@@ -27,6 +28,10 @@ _LETTER_USERS = {
     "video_guide": ("video_prompt_type", "V"),
     "image_mask": ("video_prompt_type", "A"),
     "video_mask": ("video_prompt_type", "A"),
+    "video_guide2": ("video_prompt_type", "+"),
+    "image_refs": ("video_prompt_type", "I"),
+    "audio_guide": ("audio_prompt_type", "A"),
+    "audio_guide2": ("audio_prompt_type", "B"),
 }
 
 
@@ -47,7 +52,7 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     """
     model = _find(given, registry)
     settings = complete(upgrade(dict(given), model), model)
-    settings |= infer_letters(given, settings)
+    settings |= infer_letters(given, settings, model)
     settings |= repainting(settings)
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
@@ -76,8 +81,9 @@ def settings_problems(resolved: Resolved) -> list[str]:
     found = problems(settings, model, resolved.params)
     found += [problem for problem in resolved.handler.problems(settings, model) if problem not in found]
     named = {sentence.split(":", 1)[0] for sentence in found}
-    if "video_prompt_type" not in named:
-        found += _letter_problems(settings, model)
+    for flag in ("video_prompt_type", "audio_prompt_type"):
+        if flag not in named:
+            found += _letter_problems(settings, model, flag)
     if not {"spatial_upsampling", "temporal_upsampling"} & named:
         try:
             read_postprocessing(settings)
@@ -118,8 +124,11 @@ def _continues(settings: Mapping[str, Any]) -> bool:
     return bool(set("VL") & set(settings.get("image_prompt_type") or "")) and not settings.get("image_mode")
 
 
-def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
-    """The flag settings that the caller left out, with the letters of the media that were given added."""
+def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any], model: ModelDef) -> dict[str, str]:
+    """The flag settings that the caller left out, with the letters of the media that were given added.
+
+    For references and sounds these are the first letters offered that use them.
+    """
     inferred: dict[str, str] = {}
     said = {name for name, value in given.items() if value is not None}
     named = {name for name, param in DECLARATIONS.items() if {name, *param.aliases} & said}
@@ -129,7 +138,9 @@ def infer_letters(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict
             continue
         if name == "image_start" and _is_given(settings.get("video_source")):
             continue
-        inferred[flag] = present + letters[0]
+        key = {"image_refs": REFERENCE_KEY, "audio_guide": SOUND_KEY, "audio_guide2": SOUND_KEY}.get(name)
+        added = (first_choice(model, key, letters[0]) if key else "") or letters[0]
+        inferred[flag] = present + "".join(letter for letter in added if letter not in present)
     return inferred
 
 
@@ -165,21 +176,12 @@ def _is_given(value: Any) -> bool:
     return value is not None and not (isinstance(value, (str, list, tuple)) and not len(value))
 
 
-def _letter_problems(settings: Mapping[str, Any], model: ModelDef) -> list[str]:
-    letters = str(settings.get("video_prompt_type") or "")
-    understood = set(CONTROL_LETTERS) | _declared_letters(model)
-    refused = [letter for letter in dict.fromkeys(letters) if letter not in understood]
+def _letter_problems(settings: Mapping[str, Any], model: ModelDef, flag: str) -> list[str]:
+    letters = str(settings.get(flag) or "")
+    offered = video_letters(model) + CONTROL_LETTERS if flag == "video_prompt_type" else sound_letters(model)
+    refused = [letter for letter in dict.fromkeys(letters) if letter not in offered]
     if not refused:
         return []
-    names = {value: label for label, value in DECLARATIONS["video_prompt_type"].choices}
+    names = {value: label for label, value in DECLARATIONS[flag].choices}
     words = ", ".join(f"{letter} ({names[letter]})" if letter in names else letter for letter in refused)
-    return [f"video_prompt_type: {words} is not available for this model ({model.name})."]
-
-
-def _declared_letters(model: ModelDef) -> set[str]:
-    """Letters that the definition offers for control clips, masks and reference images."""
-    texts = [str(item) for key in ("guide_preprocessing", "mask_preprocessing")
-             for item in (model.get(key) or {}).get("selection", [])]  # fmt: skip
-    for key in ("guide_custom_choices", "image_ref_choices"):
-        texts += [str(letters) for _, letters in (model.get(key) or {}).get("choices", [])]
-    return set("".join(texts))
+    return [f"{flag}: {words} is not available for this model ({model.name})."]

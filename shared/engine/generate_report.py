@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +40,8 @@ class Reporter:
         self._task, self._emit, self._watchers = task, emit, watchers or Watchers()
         self._last_preview, self._preview_interval_s, self._has_shown = 0.0, 0.0, False
         self._taken = {"extra_orders": 0, "extra_windows": 0}
+        self.facts: Counter[str] = Counter()
+        """What was counted while the present sample was made."""
 
     def emit(self, kind: type[Any], **fields: Any) -> None:
         """Send an event of this task."""
@@ -97,7 +100,11 @@ class Reporter:
         """What a pipeline calls at each step."""
 
         def on_step(step: Step) -> None:
-            self.phase(step.phase, step.index, step.total)
+            if step.notice:
+                self.info(step.notice)
+            self.facts.update(step.facts)
+            if step.phase:
+                self.phase(step.phase, step.index, step.total)
             if step.latents is not None:
                 self._show(step.latents, pipeline)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import psutil
 from shared.core.contracts import Control, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
 from shared.core.events import Event, Finished, MediaType, Stage
+from shared.core.model_def import ModelDef
 from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
 from shared.engine.generate_edit import edit_media, is_edit
@@ -19,7 +20,7 @@ from shared.engine.generate_inputs import load_inputs
 from shared.engine.generate_prepare import Resolved, check, own_settings, resolve, tell_ignored
 from shared.engine.generate_report import Reporter, Watchers
 from shared.engine.generate_scene import SceneBuilder
-from shared.engine.generate_windows import SampleRun, Scene
+from shared.engine.generate_windows import Frames, SampleRun, Scene
 from shared.engine.output import OutputWriter, Product, last_file
 from shared.engine.plan import Clip, plan_clips, resolve_seed, sample_seed
 from shared.engine.postprocess import Postprocessing, postprocess, read_postprocessing
@@ -114,7 +115,7 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
         resolved=resolved,
         clips=tuple(clips),
         scenes=scenes,
-        finishings=tuple(_finishing(settings, scene) for scene in scenes),
+        finishings=tuple(_finishing(settings, scene, resolved.model) for scene in scenes),
         seed=resolve_seed(int(settings["seed"])),
     )
 
@@ -130,8 +131,10 @@ def _check_memory(scenes: Sequence[Scene]) -> None:
         )
 
 
-def _finishing(settings: Mapping[str, Any], scene: Scene) -> Postprocessing:
+def _finishing(settings: Mapping[str, Any], scene: Scene, model: ModelDef) -> Postprocessing:
     finishing = replace(read_postprocessing(settings), base=scene.enlarged_to)
+    if model.get("audio_only"):
+        return finishing
     finishing.size(scene.canvas.width, scene.canvas.height)
     return finishing
 
@@ -182,15 +185,17 @@ def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int 
 def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tuple[int, int, int]) -> None:
     clip_no, number, index = place
     scene, seed, started = job.scenes[clip_no], sample_seed(job.seed, number), time.monotonic()
-    run = SampleRun(scene, job.settings, seed, pipeline, job.report)
-    media_type: MediaType = "image" if job.settings.get("image_mode") else "video"
+    keeps_sound = bool(job.resolved.model.get("output_audio_is_input_audio"))
+    run = SampleRun(scene, job.settings, seed, pipeline, job.report, keeps_sound)
+    media_type = _media_type(job)
+    job.report.facts.clear()
 
     def product() -> Product:
-        settings = _own_settings(job, clip_no, seed, run.num_frames)
-        frames = postprocess(run.frames(), job.finishings[clip_no], seed, job.report.checkpoint)
+        settings = {**_own_settings(job, clip_no, seed, run.num_frames), **job.report.facts}
+        frames = () if media_type == "audio" else _finished(job, clip_no, run.frames(), seed)
         spent_s = time.monotonic() - started
         pictures = job.clips[clip_no].pictures()
-        return Product(index, media_type, frames, settings, scene.canvas.fps, scene.audio, spent_s, pictures)
+        return Product(index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures)
 
     def on_window(window_no: int) -> None:
         if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):
@@ -204,6 +209,16 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
     writer.save(product())
 
 
+def _finished(job: Job, clip_no: int, frames: Frames, seed: int) -> Iterable[Frames]:
+    return postprocess(frames, job.finishings[clip_no], seed, job.report.checkpoint)
+
+
+def _media_type(job: Job) -> MediaType:
+    if job.resolved.model.get("audio_only"):
+        return "audio"
+    return "image" if job.settings.get("image_mode") else "video"
+
+
 def _own_settings(job: Job, clip_no: int, seed: int, num_frames: int) -> dict[str, Any]:
     """The settings that make this one file again."""
     settings = {**job.settings, "seed": seed, "repeat_generation": 1, "batch_size": 1}
@@ -211,7 +226,7 @@ def _own_settings(job: Job, clip_no: int, seed: int, num_frames: int) -> dict[st
     if len(job.clips) > 1 and len(units) == 1:
         settings["prompt"] = units[0].source or units[0].text
     has_commands = any(unit.commands for unit in units)
-    if not job.settings.get("image_mode") and not has_commands:
+    if _media_type(job) == "video" and not has_commands:
         settings["video_length"] = num_frames
     return settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from shared.diffusion.windows import Window
 from shared.engine.canvas import Canvas
 from shared.engine.generate_report import Reporter
 from shared.engine.plan import window_seed
+from shared.engine.scene_guide import Guide
+from shared.engine.soundtrack import Soundtrack, excerpt
 from shared.media.audio import AudioClip
 
 Frames = NDArray[np.uint8]
@@ -25,10 +27,9 @@ Frames = NDArray[np.uint8]
 class Scene:
     """A clip's media on its canvas, the same for all its samples.
 
-    `source` (F,H,W,3) is continued, `control` (F,H,W,3) is what is repainted where `mask` (F,H,W) is 255, or denoised
-    from; both stand still after their last frame. `windows` is the plan, `prompts` and `image_ends` go with it;
-    `extension` is what one more window would be (None: this clip cannot be extended). The finished frames are
-    brought to the size `enlarged_to` and get the sound `audio`.
+    `source` (F,H,W,3) is continued, `audio` its sound; `guide` steers what is new, and so does `sound`, from the first
+    new frame on. `windows` is the plan, `prompts` and `image_ends` go with it; `extension` is what one more window
+    would be (None: this clip cannot be extended). The finished frames are brought to the size `enlarged_to`.
     """
 
     canvas: Canvas
@@ -38,11 +39,11 @@ class Scene:
     image_start: Frames | None = None
     image_ends: tuple[Frames, ...] = ()
     source: Frames | None = None
-    control: Frames | None = None
-    mask: Frames | None = None
+    guide: Guide = field(default_factory=Guide)
     denoising_strength: float = 1.0
     enlarged_to: tuple[int, int] | None = None
     audio: AudioClip | None = None
+    sound: AudioClip | None = None
 
     @property
     def frames_bytes(self) -> int:
@@ -65,12 +66,22 @@ class SampleRun:
     """Makes the frames of one sample."""
 
     def __init__(
-        self, scene: Scene, settings: Mapping[str, Any], seed: int, pipeline: Pipeline, report: Reporter
+        self,
+        scene: Scene,
+        settings: Mapping[str, Any],
+        seed: int,
+        pipeline: Pipeline,
+        report: Reporter,
+        keeps_sound: bool = False,
     ) -> None:
+        """With `keeps_sound` the sound that drives the clip becomes its soundtrack."""
         self.scene, self._settings, self._seed, self._pipeline, self._report = scene, settings, seed, pipeline, report
+        self._keeps_sound = keeps_sound
         self._made: list[Frames] = [] if scene.source is None else [scene.source]
         self._new_frames = 0
         self._extra_windows = 0
+        kept = 0 if scene.source is None else len(scene.source)
+        self._soundtrack = Soundtrack(scene.canvas.fps, scene.audio, kept)
 
     def __call__(self, on_window: Callable[[int], None]) -> Frames:
         """All frames (F,H,W,3), the continued source first. `on_window` hears the number of each window, from 1."""
@@ -83,8 +94,19 @@ class SampleRun:
         return self.frames()
 
     def frames(self) -> Frames:
-        """What there is so far."""
+        """What there is so far; no frames from a model that makes sound alone."""
+        if not self._made:
+            return np.zeros((0, 0, 0, 3), np.uint8)
         return self._made[0] if len(self._made) == 1 else np.concatenate(self._made)
+
+    def sound(self) -> AudioClip | None:
+        """The sound so far: what the model made, or the given one where that becomes the result's."""
+        letters = str(self._settings.get("audio_prompt_type") or "")
+        given = self.scene.sound
+        if given is None or not ("R" in letters or self._keeps_sound):
+            return self._soundtrack.clip()
+        before = 0 if self.scene.source is None else len(self.scene.source)
+        return excerpt(given, -before, before + self._new_frames, self.scene.canvas.fps)
 
     @property
     def num_frames(self) -> int:
@@ -106,7 +128,12 @@ class SampleRun:
         prefix = self._tail(window.overlap) if self._made and window.overlap else None
         request = self._request(number, window, prefix)
         on_step = self._report.step_listener(self._pipeline)
-        frames = self._pipeline(request, on_step, self._report.is_cancelled).frames[0]
+        result = self._pipeline(request, on_step, self._report.is_cancelled)
+        audio = result.audio[0] if isinstance(result.audio, (list, tuple)) else result.audio
+        if not len(result.frames):
+            self._soundtrack.add(audio, result.audio_sampling_rate, 0, 0)
+            return
+        frames = result.frames[0]
         kept = 0 if prefix is None else len(prefix)
         if prefix is None and number > 0:
             kept = int(self._settings.get("sliding_window_trim_first_frames") or 0)
@@ -114,6 +141,7 @@ class SampleRun:
         strength = float(self._settings.get("sliding_window_color_correction_strength") or 0)
         if prefix is not None and strength > 0:
             new = match_colors(new, prefix, strength, frames[:kept])
+        self._soundtrack.add(audio, result.audio_sampling_rate, kept, len(new))
         self._made.append(np.ascontiguousarray(new))
         self._new_frames += len(new)
 
@@ -151,15 +179,32 @@ class SampleRun:
             overlap_noise=float(settings.get("sliding_window_overlap_noise") or 0) if number > 0 else 0.0,
             image_mode=bool(settings.get("image_mode")),
             settings=settings,
+            references=scene.guide.references,
+            fps=scene.canvas.fps or None,
         )
-        if scene.control is None:
-            return request
         first = self._new_frames - (0 if prefix is None else len(prefix)) - trimmed
-        shown = np.arange(first, first + window.num_frames)
-        mask = None if scene.mask is None else _at(scene.mask, shown)
-        return replace(request, source=_at(scene.control, shown), mask=mask)
+        return self._guided(request, first)
+
+    def _guided(self, request: WindowRequest, first: int) -> WindowRequest:
+        """The request with what steers it; its frame 0 is frame `first` of the clip's new frames."""
+        guide, sound, num_frames = self.scene.guide, self.scene.sound, request.num_frames
+        shown = np.arange(first, first + num_frames)
+        if sound is not None:
+            is_whole = not self.scene.canvas.fps or "F" in str(self._settings.get("audio_prompt_type") or "")
+            sound = sound if is_whole else excerpt(sound, first, num_frames, self.scene.canvas.fps)
+        return replace(
+            request,
+            source=_at(guide.source, shown),
+            mask=_at(guide.source_mask, shown),
+            control=_at(guide.control, shown),
+            control_mask=_at(guide.control_mask, shown),
+            control2=_at(guide.second, shown),
+            injected={n - first: frame for n, frame in guide.injected.items() if first <= n < first + num_frames},
+            audio=None if sound is None else sound.samples,
+            audio_sampling_rate=None if sound is None else sound.sampling_rate,
+        )
 
 
-def _at(frames: Frames, numbers: NDArray[np.int_]) -> Frames:
+def _at(frames: Frames | None, numbers: NDArray[np.int_]) -> Frames | None:
     """Frames by number; those before the first and after the last stand still."""
-    return frames[np.clip(numbers, 0, len(frames) - 1)]
+    return None if frames is None else frames[np.clip(numbers, 0, len(frames) - 1)]

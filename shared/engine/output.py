@@ -15,6 +15,7 @@ import psutil
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.core.errors import MediaError
 from shared.core.events import MediaType, Output
 from shared.core.model_def import ModelDef
 from shared.core.paths import safe_name
@@ -24,7 +25,7 @@ from shared.core.task import Task
 from shared.engine.artifacts import get_api_output_options
 from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
-from shared.media.audio import AudioClip
+from shared.media.audio import AudioClip, audio_extension, write_audio
 from shared.media.images import image_extension, save_image
 from shared.media.metadata import SourceImage, read_settings, write_settings
 from shared.media.names import output_path
@@ -72,7 +73,7 @@ class OutputWriter:
         path = self._made.get(index)
         if path is None:
             return False
-        media_type: MediaType = "image" if Path(path).suffix in (".png", ".jpg", ".webp") else "video"
+        media_type = _media_type_of(path)
         settings = self._told(read_settings(path) or {})
         self._report.emit(Output, path=str(path), media_type=media_type, settings=settings, index=index)
         return True
@@ -130,11 +131,10 @@ class OutputWriter:
         settings = self._exported(product.settings)
         # An id is for one task; a task made from this file must not pass for it.
         settings.pop("client_id", None)
-        quality = ("image_quality", "image_output_codec") if product.media_type == "image" else (
-            "video_quality", "video_output_codec"
-        )  # fmt: skip
+        if product.media_type != "audio":
+            kind = product.media_type
+            settings[f"{kind}_quality"] = config.get(f"{kind}_output_codec")
         settings |= {
-            quality[0]: config.get(quality[1]),
             "generation_time": round(product.generation_s, 1),
             "creation_date": datetime.fromtimestamp(now).isoformat(timespec="seconds"),
             "creation_timestamp": int(now),
@@ -159,6 +159,8 @@ class OutputWriter:
         config = self._services.config
         if product.media_type == "image":
             return image_extension(config.get("image_output_codec"))
+        if product.media_type == "audio":
+            return audio_extension(config.get("audio_stand_alone_output_codec"))
         return video_extension(config.get("video_output_codec"), config.get("video_container"))
 
     def _write(self, product: Product, path: Path, settings: dict[str, Any]) -> None:
@@ -167,6 +169,8 @@ class OutputWriter:
         inside = settings if metadata_type == "metadata" else None
         if product.media_type == "image":
             save_image(next(iter(product.frames)), path, config.get("image_output_codec"), inside)
+        elif product.media_type == "audio":
+            self._write_sound(product, path, inside)
         else:
             codec, sound = config.get("video_output_codec"), config.get("audio_output_codec")
             write_video(product.frames, path, product.fps, codec, "", product.audio, inside, sound)
@@ -174,6 +178,13 @@ class OutputWriter:
                 write_settings(path, settings, "metadata", _as_files(product.source_images))
         if metadata_type == "json":
             write_settings(path, settings, "json")
+
+    def _write_sound(self, product: Product, path: Path, inside: dict[str, Any] | None) -> None:
+        if product.audio is None:
+            raise MediaError("The model made no sound; there is nothing to save.")
+        write_audio(product.audio, path, self._services.config.get("audio_stand_alone_output_codec"))
+        if inside is not None:
+            write_settings(path, inside, "metadata")
 
     def _wanted_in_memory(self) -> tuple[bool, bool]:
         return get_api_output_options(self._task.plugin_data)
@@ -194,6 +205,14 @@ class OutputWriter:
             "fps": product.fps or None,
             "flashvsr_continue_cache": None,
         }
+
+
+def _media_type_of(path: str) -> MediaType:
+    """What a result is, by the ending of its file."""
+    ending = Path(path).suffix.lower()
+    if ending in (".png", ".jpg", ".webp"):
+        return "image"
+    return "audio" if ending in (".wav", ".mp3", ".m4a", ".flac") else "video"
 
 
 def _as_files(images: Mapping[str, Sequence[Image.Image]]) -> dict[str, list[SourceImage]]:

@@ -87,6 +87,21 @@ def read_audio(
     return AudioClip(samples, rate)
 
 
+def resampled(clip: AudioClip, sampling_rate: int, channels: int) -> AudioClip:
+    """The sound at another rate and number of channels (1 or 2)."""
+    own = clip.samples.shape[1]
+    if not len(clip.samples):
+        return AudioClip(np.zeros((0, channels), np.float32), sampling_rate)
+    if (clip.sampling_rate, own) == (sampling_rate, channels):
+        return clip
+    resampler = av.AudioResampler("fltp", "mono" if channels == 1 else "stereo", sampling_rate)
+    layout = "mono" if own == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(clip.samples.T), format="fltp", layout=layout)
+    frame.sample_rate = clip.sampling_rate
+    parts = [part.to_ndarray().T for given in (frame, None) for part in resampler.resample(given)]
+    return AudioClip(np.concatenate(parts).astype(np.float32, copy=False), sampling_rate)
+
+
 def _track(container: Any, path: str, number: int | None) -> Any:
     tracks = container.streams.audio
     if not tracks:

@@ -10,9 +10,9 @@ from shared.core.prompts import PromptUnit, split_prompt
 from shared.core.units import FrameRule
 from shared.diffusion.windows import WindowRule
 from shared.engine.canvas import plan_fps, plan_length, plan_size
-from shared.engine.generate_scene import grow
 from shared.engine.plan import plan_clips, sample_seed, window_seed
 from shared.engine.postprocess import Postprocessing, add_grain, read_postprocessing
+from shared.engine.scene_control import grow
 from shared.engine.status import Clock, Position, duration_text, status_text
 from shared.engine.window_plan import WindowLimits, plan_clip
 from tests.fakes.engine import numpy_model

@@ -20,7 +20,9 @@ class NumpyPipeline:
     """Draws a square that moves over a background; both colours come from the prompt, the place from the seed.
 
     `requests` keeps what was asked for; `fail_with` is raised at the first step; `step_s` is how long a step takes;
-    `drift` is added to every level of a window that has a prefix, as an autoencoder's error would be.
+    `drift` is added to every level of a window that has a prefix, as an autoencoder's error would be. With `tone_rate`
+    (Hz) each window has a sound of that sampling rate: its samples are the seconds since the window's start. A window
+    without a size is one of sound alone.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class NumpyPipeline:
         self.fail_with: Exception | None = None
         self.step_s = 0.0
         self.drift = 0
+        self.tone_rate = 0
 
     def components(self) -> dict[str, Any]:
         return {"transformer": self}
@@ -37,6 +40,10 @@ class NumpyPipeline:
     ) -> WindowResult:
         self.requests.append(window)
         on_step(Step("Encoding prompt"))
+        if not window.width:
+            on_step(Step("Denoising", window.num_inference_steps, window.num_inference_steps))
+            seconds = float(window.settings.get("duration_seconds") or 1)
+            return WindowResult((), ramp(seconds, self.tone_rate or 8000), self.tone_rate or 8000)
         frames = draw(window)
         for index in range(window.num_inference_steps):
             if self.fail_with is not None:
@@ -49,10 +56,18 @@ class NumpyPipeline:
         result = condition(frames, window)
         if window.prefix is not None and self.drift:
             result = np.clip(result.astype(int) + self.drift, 0, 255).astype(np.uint8)
-        return WindowResult([result.copy() for _ in range(window.batch_size)])
+        made = [result.copy() for _ in range(window.batch_size)]
+        if not self.tone_rate:
+            return WindowResult(made)
+        return WindowResult(made, ramp(window.num_frames / (window.fps or 1), self.tone_rate), self.tone_rate)
 
     def preview(self, latents: Any) -> Image.Image:
         return Image.fromarray(np.concatenate(list(latents.transpose(1, 2, 3, 0)), axis=1))
+
+
+def ramp(seconds: float, rate: int) -> np.ndarray:
+    """Sound (samples, 1) that rises from 0 by a tenth a second."""
+    return (np.arange(round(seconds * rate), dtype=np.float32) / rate / 10)[:, None]
 
 
 def draw(window: WindowRequest) -> np.ndarray:

@@ -72,7 +72,8 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "masking_strength", "float", 1.0, "Masking strength",
         "The part of the steps in which what lies outside the mask is held fast.",
-        "control", minimum=0, maximum=1, step=0.01, applies=TAKES_MASK, visible_if=HAS_MASK,
+        "control", minimum=0, maximum=1, step=0.01, applies=TAKES_MASK & is_set("masking_strength"),
+        visible_if=HAS_MASK,
     ),
     Param(
         "video_mask", "media", None, "Mask of the control clip",

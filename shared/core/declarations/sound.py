@@ -31,7 +31,7 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "audio_guide2", "media", None, "Second sound",
         "The voice of the second speaker.",
-        "sound", kind="audio", applies=TAKES_SOUND, unsupported="refuse",
+        "sound", kind="audio", applies=is_set("multi_speakers"), unsupported="refuse",
     ),
     Param(
         "audio_scale", "float", 1.0, "Sound strength",
@@ -42,7 +42,7 @@ PARAMS: tuple[Param, ...] = (
         "speakers_locations", "text", "0:45 55:100", "Places of the speakers",
         "Where each speaker stands: left:right, or left:top:right:bottom, in percent of the picture.",
         "sound", unit="%", pattern=rf"\s*({_LOCATION}(\s+{_LOCATION})*)?\s*",
-        accepts='places such as "0:45 55:100", in percent', applies=is_set("multi_speakers") | TAKES_SOUND,
+        accepts='places such as "0:45 55:100", in percent', applies=is_set("multi_speakers"),
         visible_if=has_letter("audio_prompt_type", "BXCP"),
     ),
     Param(
