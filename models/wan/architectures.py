@@ -99,16 +99,3 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "ti2v_2_2": _FIRST_FRAME_TOKENS,
     }
 )
-
-_PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
-_MORE_PARTS: Mapping[str, tuple[str, ...]] = {
-    "i2v": ("image_encoder", "image_processor"),
-    "flf2v_720p": ("image_encoder", "image_processor"),
-    "t2v_2_2": ("transformer_2",),
-    "i2v_2_2": ("transformer_2",),
-}
-
-
-def checkpoint_parts(architecture: str) -> tuple[str, ...]:
-    """Sub-folders of a checkpoint."""
-    return _PARTS + _MORE_PARTS.get(architecture, ())

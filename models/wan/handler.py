@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.wan.architectures import ARCHITECTURES, checkpoint_parts
+from models.wan.architectures import ARCHITECTURES
 from models.wan.settings import wan_params, wan_problems
-from shared.core.checkpoints import checkpoint_folder
 from shared.core.contracts import LoadOptions, ModelFile, Pipeline
+from shared.core.model_files import model_files
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -33,11 +33,9 @@ class WanHandler:
         """What the architecture implies; the JSON's own keys win."""
         return ARCHITECTURES[architecture]
 
-    def files(self, model: ModelDef) -> Sequence[ModelFile]:
-        """The checkpoint's index and its folders."""
-        folder, repo = checkpoint_folder(model), str(model.get("repo") or "")
-        names = ("model_index.json", *checkpoint_parts(model.architecture))
-        return [ModelFile(f"{folder}/{name}", repo) for name in names]
+    def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
+        """The checkpoint's folder, and the single files that the definition names."""
+        return model_files(model, options)
 
     def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
         """What only this family can find wrong with a settings dict."""

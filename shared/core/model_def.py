@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -104,17 +105,21 @@ def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 def inherited(sources: Mapping[str, Mapping[str, Any]], model_type: str, key: str) -> Any:
     """The value of `key` in a "model" block; a text that names another model stands for that model's value.
 
-    `sources` are the JSONs by model id. Raises ModelNotFound for an unknown name or a chain of more than 10.
+    `sources` are the JSONs by model id. Raises ModelNotFound for an unknown name, a circle or a chain of more than 10.
     """
-    current = model_type
-    for _ in range(MAX_INHERITANCE + 1):
+    chain = [model_type]
+    while True:
+        current = chain[-1]
         if current not in sources:
             raise ModelNotFound(f'{model_type}: "{key}" names the model "{current}", which is not known.')
         value = _block(sources[current]).get(key)
         if not isinstance(value, str) or not value or not _names_a_model(value, key):
             return value
-        current = value
-    raise ModelNotFound(f'{model_type}: "{key}" leads from model to model more than {MAX_INHERITANCE} times.')
+        if value in chain:
+            raise ModelNotFound(f'{model_type}: "{key}" goes round in a circle ({" -> ".join([*chain, value])}).')
+        if len(chain) > MAX_INHERITANCE:
+            raise ModelNotFound(f'{model_type}: "{key}" leads from model to model more than {MAX_INHERITANCE} times.')
+        chain.append(value)
 
 
 def build_model_def(
@@ -139,6 +144,9 @@ def build_model_def(
     for key in _INHERITED_KEYS:
         if isinstance(block.get(key), str):
             merged[key] = copy.deepcopy(inherited(sources, model_type, key))
+    if merged.get("modules"):
+        merged["modules"] = _modules(sources, model_type, merged["modules"])
+    merged |= _place_of_base(sources, model_type, architecture, merged)
     return ModelDef(
         model_type=model_type,
         name=str(block.get("name") or model_type),
@@ -156,7 +164,39 @@ def architecture_of(source: Mapping[str, Any]) -> str:
     return str(_block(source).get("architecture") or "")
 
 
-_INHERITED_KEYS = ("URLs", "URLs2", "preload_URLs", "text_encoder_URLs", "VAE_URLs", "modules", "loras", "configs")
+_INHERITED_KEYS = (
+    "URLs", "URLs2", "preload_URLs", "text_encoder_URLs", "VAE_URLs",
+    "modules", "loras", "loras_multipliers", "configs",
+)  # fmt: skip
+# Where the weights of a model are that has no single files of its own.
+_PLACE_KEYS = ("repo", "folder", "revision", "variant")
+_FILE_ENDINGS = (".safetensors", ".sft", ".gguf", ".bin", ".pt", ".pth", ".ckpt")
+
+
+def _modules(sources: Mapping[str, Mapping[str, Any]], model_type: str, value: Any) -> Any:
+    """The modules with those that name a model ("vace_14B") replaced by that model's own."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    found: list[Any] = []
+    for entry in value:
+        if not isinstance(entry, str) or not _names_a_model(entry, "modules"):
+            found.append(entry)
+            continue
+        theirs = inherited(sources, entry, "modules") if entry in sources else None
+        if not theirs or entry == model_type:
+            raise ModelNotFound(f'{model_type}: "modules" names "{entry}", which offers no module.')
+        found += theirs if isinstance(theirs, list) else [theirs]
+    return found
+
+
+def _place_of_base(
+    sources: Mapping[str, Mapping[str, Any]], model_type: str, architecture: str, merged: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The repository or folder of the model with the architecture's name, for a definition that names neither."""
+    if model_type == architecture or architecture not in sources or merged.get("repo") or merged.get("folder"):
+        return {}
+    base = _block(sources[architecture])
+    return {key: copy.deepcopy(base[key]) for key in _PLACE_KEYS if base.get(key) and not merged.get(key)}
 
 
 def _block(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +205,12 @@ def _block(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names_a_model(value: str, key: str) -> bool:
-    return key in _INHERITED_KEYS and "/" not in value and "\\" not in value and not value.endswith(".safetensors")
+    is_place = "/" in value or "\\" in value or value.lower().split("|")[0].endswith(_FILE_ENDINGS)
+    return key in _INHERITED_KEYS and not is_place and (key != "loras_multipliers" or not _is_number(value))
+
+
+def _is_number(value: str) -> bool:
+    return all(part.replace(".", "", 1).lstrip("-").isdigit() for part in re.split(r"[\s;,:|]+", value) if part)
 
 
 def _defaults(source: Mapping[str, Any], merged: Mapping[str, Any], architecture: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import models
-from shared.core.checkpoints import Availability, availability
-from shared.core.contracts import FamilyHandler
+from shared.core.checkpoints import Availability, Finder, availability
+from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
 from shared.core.model_def import ModelDef, architecture_of, build_model_def, overlay
 from shared.core.params import Param
@@ -55,12 +55,14 @@ class Registry:
         self._handlers, self._broken_families = _find_families()
         self._catalogue = _Catalogue()
         self._params: dict[str, dict[str, Param]] = {}
+        self._finder = Finder(())
         self.refresh()
 
     def refresh(self) -> None:
         """Read the folders again."""
         self._catalogue = self._read(self._catalogue)
         self._params = {}
+        self._finder = Finder(())
 
     @property
     def broken(self) -> list[str]:
@@ -101,9 +103,25 @@ class Registry:
         configured = self.config.get("checkpoints_paths") if self.config is not None else None
         return [str(self.root / folder) for folder in configured or DEFAULT_ROOTS]
 
+    def files(self, model: ModelDef) -> list[ModelFile]:
+        """The files that a model needs, in the variants that the program's settings ask for."""
+        wanted = self.config.get if self.config is not None else dict[str, Any]().get
+        options = LoadOptions(
+            quantization=str(wanted("transformer_quantization") or ""),
+            text_encoder_quantization=str(wanted("text_encoder_quantization") or ""),
+        )
+        return list(self.handler(model).files(model, options))
+
     def availability(self, model: ModelDef) -> Availability:
         """Whether all, some or none of the model's files are on disk."""
-        return availability(self.handler(model).files(model), self.roots())
+        return availability(self.files(model), self.finder())
+
+    def finder(self) -> Finder:
+        """Looks for files under today's roots; what it has read is kept until `refresh`."""
+        roots = self.roots()
+        if [str(root) for root in self._finder.roots] != [str(Path(root)) for root in roots]:
+            self._finder = Finder(roots)
+        return self._finder
 
     def model_for(self, settings: Mapping[str, Any]) -> ModelDef:
         """The model that settings ask for: `model_type`, else `base_model_type`, else a guess from `model_filename`.
@@ -165,7 +183,9 @@ class Registry:
         for handler in self._handlers.values():
             if architecture in handler.architectures:
                 definition = handler.definition(architecture)
-                return build_model_def(model_type, sources, handler.name, definition, path)
+                model = build_model_def(model_type, sources, handler.name, definition, path)
+                handler.files(model)  # raises ModelNotFound for an address that cannot be used
+                return model
         if not architecture:
             raise ModelNotFound('its "model" block names no "architecture".')
         known = sorted(name for handler in self._handlers.values() for name in handler.architectures)

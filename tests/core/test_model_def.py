@@ -95,8 +95,12 @@ def test_inheritance_ends_at_a_depth_of_ten() -> None:
     assert inherited(sources, "m1", "URLs") == ["x"]
     with pytest.raises(ModelNotFound, match="more than 10 times"):
         inherited(sources, "m0", "URLs")
-    with pytest.raises(ModelNotFound, match="more than 10 times"):
-        inherited({"a": {"model": {"URLs": "a"}}}, "a", "URLs")
+
+
+def test_definitions_that_name_each_other_in_a_circle_are_told() -> None:
+    sources = {"a": {"model": {"URLs": "b"}}, "b": {"model": {"URLs": "a"}}}
+    with pytest.raises(ModelNotFound, match=r"in a circle \(a -> b -> a\)"):
+        inherited(sources, "a", "URLs")
 
 
 @pytest.mark.parametrize(
