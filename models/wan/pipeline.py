@@ -11,7 +11,6 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
 from models.wan.pipeline_denoise import DenoisePlan, KnownTokens, denoise
-from models.wan.pipeline_guard import cancellable, told_as_memory
 from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
 from models.wan.pipeline_load import load_diffusers
 from models.wan.pipeline_masks import as_clip, put_back
@@ -20,6 +19,7 @@ from models.wan.pipeline_vae import VideoCodec
 from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
 from shared.diffusion.attention import set_attention
+from shared.diffusion.guard import cancellable, told_as_memory
 from shared.diffusion.offload import place
 from shared.diffusion.preview import LatentPreview
 from shared.diffusion.samplers import clean_estimate, make_scheduler

@@ -17,9 +17,21 @@ STEPS = 3
 
 
 class PipelineContract:
-    """Subclasses give `handler`, and say how to build the checkpoint, what to ask for and what the bare result is."""
+    """Subclasses give `handler`, and say how to build the checkpoint, what to ask for and what the bare result is.
+
+    Pictures are clips of one frame; a model with `audio_only` gives sound, which is then compared in their place.
+    """
 
     handler: FamilyHandler
+    root: Path
+    phases: tuple[str, ...] = ("Encoding prompt", *("Denoising",) * (STEPS + 1), "VAE decoding")
+    """What is told, in order."""
+    parts: frozenset[str] = frozenset({"transformer", "vae", "text_encoder"})
+    """Components that must be there by name."""
+    batch_tolerance = 1
+    """How far a sample of a batch may be from its single run, in steps of a pixel (of sound: in 1/255)."""
+    has_preview = True
+    """Whether there are pictures to show of unfinished results; sound has none."""
 
     def build(self, root: Path) -> ModelDef:
         """Write a tiny checkpoint under `root`; its definition."""
@@ -30,7 +42,7 @@ class PipelineContract:
         raise AssertionError("a family says what")
 
     def bare(self, folder: Path, window: WindowRequest) -> np.ndarray:
-        """The same from the bare diffusers pipeline: floats (F,H,W,3) in 0..1."""
+        """The same from the bare diffusers pipeline: floats (F,H,W,3) in 0..1, of sound (samples, channels)."""
         raise AssertionError("a family says how")
 
     def unsupported(self) -> dict[str, Any]:
@@ -48,42 +60,55 @@ class PipelineContract:
 
     def test_seeded_output_is_that_of_the_bare_pipeline(self, model: ModelDef, pipeline: Pipeline) -> None:
         window = self.request()
-        frames = run(pipeline, window)
+        made = run(pipeline, window)
         expected = self.bare(self.root / str(model.get("folder")), window)
-        assert np.array_equal(frames, np.rint(expected * 255).astype(np.uint8))
+        assert np.array_equal(made, expected if made.dtype.kind == "f" else np.rint(expected * 255).astype(np.uint8))
 
-    def test_frames_have_the_size_asked_for(self, pipeline: Pipeline) -> None:
+    def test_results_have_the_size_asked_for(self, model: ModelDef, pipeline: Pipeline) -> None:
         window = self.request()
-        frames = run(pipeline, window)
-        assert frames.shape == (window.num_frames, window.height, window.width, 3)
-        assert frames.dtype == np.uint8
+        result = pipeline(window, lambda step: None, lambda: False)
+        if model.get("audio_only"):
+            assert len(result.frames) == 0
+            assert result.audio.ndim == 2
+            assert result.audio.dtype == np.float32
+            assert result.audio_sampling_rate
+            return
+        assert result.frames[0].shape == (window.num_frames, window.height, window.width, 3)
+        assert result.frames[0].dtype == np.uint8
 
     def test_another_seed_gives_another_result(self, pipeline: Pipeline) -> None:
         window = self.request()
         assert not np.array_equal(run(pipeline, window), run(pipeline, replace(window, seed=window.seed + 1)))
 
-    def test_a_sample_of_a_batch_equals_its_single_run(self, pipeline: Pipeline) -> None:
+    def test_a_sample_of_a_batch_equals_its_single_run(self, model: ModelDef, pipeline: Pipeline) -> None:
         window = self.request()
-        batch = pipeline(replace(window, batch_size=2), lambda step: None, lambda: False).frames
+        result = pipeline(replace(window, batch_size=2), lambda step: None, lambda: False)
+        batch = result.audio if model.get("audio_only") else result.frames
         assert len(batch) == 2
-        for index, frames in enumerate(batch):
+        for index, made in enumerate(batch):
             single = run(pipeline, replace(window, seed=window.seed + index))
-            assert np.abs(frames.astype(int) - single).max() <= 1
+            assert _distance(made, single) <= self.batch_tolerance
 
     def test_progress_counts_every_step(self, pipeline: Pipeline) -> None:
         told: list[Step] = []
         pipeline(self.request(), told.append, lambda: False)
-        assert [step.phase for step in told] == ["Encoding prompt", *["Denoising"] * (STEPS + 1), "VAE decoding"]
-        assert [(step.index, step.total) for step in told[1:-1]] == [(i, STEPS) for i in range(STEPS + 1)]
+        assert tuple(step.phase for step in told) == self.phases
+        counted = [(step.index, step.total) for step in told if step.phase == "Denoising"]
+        per_pass = sum(phase == "Denoising" for phase in self.phases) // self._passes()
+        assert counted == [(i, per_pass - 1) for i in range(per_pass)] * self._passes()
 
     def test_previews_are_small_pictures_of_the_frames(self, pipeline: Pipeline) -> None:
         told: list[Step] = []
         pipeline(self.request(), told.append, lambda: False)
-        latents = told[-2].latents
-        strip = pipeline.preview(latents)
-        assert latents.ndim == 4
+        shown = [step.latents for step in told if step.latents is not None]
+        if not self.has_preview:
+            assert shown == []
+            return
+        strip = pipeline.preview(shown[-1])
+        assert len(shown) >= STEPS
+        assert shown[-1].ndim == 4
         assert strip.mode == "RGB"
-        assert strip.width >= strip.height
+        assert strip.width > 0
 
     @pytest.mark.parametrize("finished", range(STEPS + 1))
     def test_cancel_stops_within_one_step(self, pipeline: Pipeline, finished: int) -> None:
@@ -101,6 +126,8 @@ class PipelineContract:
 
     @pytest.mark.parametrize("phase", ["Encoding prompt", "VAE decoding"])
     def test_cancel_stops_beside_the_steps_too(self, pipeline: Pipeline, phase: str) -> None:
+        if phase not in self.phases:
+            return
         told: list[str] = []
 
         def on_step(step: Step) -> None:
@@ -119,7 +146,7 @@ class PipelineContract:
         assert np.array_equal(run(pipeline, self.request()), expected)
 
     def test_components_are_named(self, pipeline: Pipeline) -> None:
-        assert {"transformer", "vae", "text_encoder"} <= set(pipeline.components())
+        assert self.parts <= set(pipeline.components())
 
     def test_what_the_model_cannot_do_is_refused_by_name(self, model: ModelDef) -> None:
         from shared.core.settings import problems
@@ -134,7 +161,21 @@ class PipelineContract:
         with pytest.raises(DownloadError, match=str(tmp_path)):
             self.handler.load(model, [str(tmp_path)], LoadOptions())
 
+    def _passes(self) -> int:
+        """How often the denoising begins anew in one run."""
+        return sum(
+            phase == "Denoising" and (index == 0 or self.phases[index - 1] != "Denoising")
+            for index, phase in enumerate(self.phases)
+        )
+
 
 def run(pipeline: Pipeline, window: WindowRequest) -> np.ndarray:
-    """The frames of one sample."""
-    return pipeline(window, lambda step: None, lambda: False).frames[0]
+    """The frames of one sample, or its sound where there are none."""
+    result = pipeline(window, lambda step: None, lambda: False)
+    return result.frames[0] if len(result.frames) else result.audio
+
+
+def _distance(left: np.ndarray, right: np.ndarray) -> float:
+    if left.dtype.kind == "f":
+        return float(np.abs(left - right).max()) * 255
+    return float(np.abs(left.astype(int) - right).max())

@@ -14,7 +14,7 @@ from shared.core.errors import Cancelled, OutOfMemory
 
 @contextmanager
 def cancellable(pipe: Any, is_cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Within it, every pass through a network of `pipe` (a transformer pass, one latent frame of the VAE, an encoder)
+    """Within it, every pass through a network of `pipe` (a transformer pass, a tile or frame of the VAE, an encoder)
     first looks whether the run is cancelled, and raises Cancelled if so. On leaving, state that caches keep between
     steps is dropped, so that the next run equals a fresh one.
     """
@@ -48,19 +48,30 @@ def told_as_memory() -> Iterator[None]:
         ) from exc
 
 
+def forget_run(pipe: Any) -> None:
+    """Drop what the networks remember of a run: step caches, the frames that a VAE keeps between chunks."""
+    for module in networks_of(pipe).values():
+        if getattr(module, "is_cache_enabled", False):
+            module._reset_stateful_cache()  # type: ignore[operator]
+        clear_cache: Any = getattr(module, "clear_cache", None)
+        if callable(clear_cache):
+            clear_cache()
+
+
+def networks_of(pipe: Any) -> dict[str, nn.Module]:
+    """The torch modules of a diffusers pipeline, by the name of the component."""
+    return {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+
+
 def _is_out_of_memory(exc: RuntimeError) -> bool:
     return isinstance(exc, torch.OutOfMemoryError) or "can't allocate memory" in str(exc)
 
 
-def forget_run(pipe: Any) -> None:
-    """Drop what the networks remember of a run."""
-    for transformer in (pipe.transformer, getattr(pipe, "transformer_2", None)):
-        if transformer is not None and transformer.is_cache_enabled:
-            transformer._reset_stateful_cache()
-    pipe.vae.clear_cache()
-
-
 def _networks(pipe: Any) -> list[nn.Module]:
-    names = ("text_encoder", "image_encoder", "transformer", "transformer_2")
-    whole = [getattr(pipe, name, None) for name in names]
-    return [network for network in [*whole, pipe.vae.encoder, pipe.vae.decoder] if isinstance(network, nn.Module)]
+    """What is called: the components, and the halves of each VAE, whose own `forward` no pipeline calls."""
+    found: list[nn.Module] = []
+    for module in networks_of(pipe).values():
+        halves = [getattr(module, half, None) for half in ("encoder", "decoder")]
+        is_autoencoder = callable(getattr(module, "decode", None))
+        found += [half for half in halves if isinstance(half, nn.Module)] if is_autoencoder else [module]
+    return found

@@ -1,0 +1,27 @@
+"""What is put around each run of a diffusers pipeline, in order, and taken off again whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from shared.core.contracts import Step, WindowRequest
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+
+@contextmanager
+def prepared(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable[[Step], None]) -> Iterator[None]:
+    """Within it, `pipe` has everything that the settings of `window` ask for: LoRA, step caches, guidance."""
+    with ExitStack() as stack:
+        for hook in HOOKS:
+            stack.enter_context(hook(pipe, model, window, on_step))
+        yield
+
+
+Hook = Callable[[Any, "ModelDef", WindowRequest, Callable[[Step], None]], Any]
+
+# In this order: a LoRA changes the networks, a cache skips their passes, guidance joins those passes.
+HOOKS: tuple[Hook, ...] = ()
