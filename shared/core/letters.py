@@ -39,14 +39,16 @@ def first_choice(model: Definition, key: str, letter: str) -> str:
 
 
 def video_letters(model: Definition) -> str:
-    """The letters of video_prompt_type that the definition offers."""
+    """The letters of video_prompt_type that the definition offers; a control can always be taken as it is (U)."""
     texts = "".join("".join(declared(model, key)) for key in (*CONTROL_KEYS, REFERENCE_KEY))
-    if model.get("inpaint_support"):
-        texts += "VAN"
+    if model.get("inpaint_support") or model.get("video_to_video"):
+        texts += "VGAN" if model.get("inpaint_support") else "VG"
     if model.get("guide_preprocessing"):
         texts += "V"
     if model.get("mask_preprocessing"):
         texts += "A"
+    if "V" in texts:
+        texts += "U"
     return "".join(dict.fromkeys(texts))
 
 

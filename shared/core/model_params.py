@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def params_of(model: ModelDef, declarations: Mapping[str, Param] = DECLARATIONS) -> dict[str, Param]:
     """The settings of a model by name, as its definition and its defaults describe them."""
-    return {name: _tailored(param, model) for name, param in declarations.items() if param.applies(model)}
+    lacking = set() if "G" in video_letters(model) else {"denoising_strength"}
+    return {
+        name: _tailored(param, model)
+        for name, param in declarations.items()
+        if param.applies(model) and name not in lacking
+    }
 
 
 def _tailored(param: Param, model: ModelDef) -> Param:

@@ -54,6 +54,9 @@ _SPANS: dict[str, _Span] = {
     CANCELLED: _Span(0, 0, 0, 0),
 }
 
+_OPENING_LABEL = "denoising first frame"
+_OPENING = _Span(18, 20, 18, 2)
+
 _COUNTED = (DOWNLOADING_MODEL, "encoding_text", "decoding")
 
 
@@ -93,9 +96,12 @@ def has_steps(phase: str) -> bool:
     return phase in _COUNTED or phase.startswith(INFERENCE)
 
 
-def estimate_progress(phase: str, step: int | None, total: int | None) -> int:
-    """Percentage (0..100) of a task that is in `phase`, `step` of `total` steps done (None: not counted)."""
-    span = _SPANS.get(phase, _SPANS[INFERENCE])
+def estimate_progress(phase: str, step: int | None, total: int | None, label: str = "") -> int:
+    """Percentage (0..100) of a task that is in `phase`, `step` of `total` steps done (None: not counted).
+
+    `label` is what is shown of the phase: the short denoising of an opening frame does not count as the clip's.
+    """
+    span = _OPENING if label.strip().lower() == _OPENING_LABEL else _SPANS.get(phase, _SPANS[INFERENCE])
     if step is None or not total or total <= 0:
         return span.alone
     ratio = min(1.0, max(0.0, step / total))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.conditions import is_given
 from shared.core.errors import SettingsError
+from shared.core.letters import sound_letters, video_letters
 from shared.core.lora_multipliers import model_shape, parse_multipliers
 from shared.core.params import Param, number_text, shown
 from shared.core.prompts import split_prompt
@@ -20,6 +21,7 @@ from shared.core.units import (
     parse_resolution,
     parse_seconds,
 )
+from shared.core.vocabulary import DECLARATIONS
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -146,6 +148,23 @@ def _windows(settings: Mapping[str, Any], model: ModelDef | None, params: Mappin
         )
 
 
+def _guidance_phases(
+    settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]
+) -> Iterable[str]:
+    phases = settings.get("guidance_phases") or 1
+    if model is None or "guidance_phases" not in params or not isinstance(phases, int) or phases < 2:
+        return
+    names = ("switch_threshold", "switch_threshold2")[: phases - 1]
+    values = [settings.get(name) or 0 for name in names]
+    late = phases == 3 and settings.get("model_switch_phase") == 2
+    for number, (name, value) in enumerate(zip(names, values, strict=True)):
+        # Two experts have a noise level of their own at which they change.
+        if value == 0 and not (model.get("two_experts") and number == int(late)):
+            yield f"{name}: 0 is the finished picture, phase {number + 2} would never begin. Use a level from 1 to 999."
+    if len(values) == 2 and all(values) and values[0] <= values[1]:
+        yield f"switch_threshold2: {values[1]} is not below switch_threshold ({values[0]}). Lower it."
+
+
 def _loras(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
     loras, text = settings.get("activated_loras"), settings.get("loras_multipliers")
     if not loras or not text or "activated_loras" not in params:
@@ -194,6 +213,22 @@ def _is_missing(source: str) -> bool:
     return not os.path.isfile(path.strip())
 
 
+def _flag_letters(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    if model is None or settings.get("mode"):
+        return
+    for flag, offered in (("video_prompt_type", video_letters), ("audio_prompt_type", sound_letters)):
+        text, param = settings.get(flag), params.get(flag)
+        if param is None or not isinstance(text, str):
+            continue
+        accepted = offered(model)
+        names = {value: label for label, value in DECLARATIONS[flag].choices}
+        refused = [letter for letter in dict.fromkeys(text) if letter not in accepted]
+        if refused:
+            words = ", ".join(f"{letter} ({names[letter]})" if letter in names else letter for letter in refused)
+            yield f"{flag}: {words} is not available for this model. Use letters among {', '.join(accepted)}."
+
+
 _RULES: tuple[Callable[[Mapping[str, Any], ModelDef | None, Mapping[str, Param]], Iterable[str]], ...] = (
-    _prompt, _resolution, _length, _start, _references, _windows, _loras, _images_and_prompts, _files,
+    _prompt, _resolution, _length, _start, _flag_letters, _references, _windows, _guidance_phases, _loras,
+    _images_and_prompts, _files,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.core.contracts import FamilyHandler
 from shared.core.errors import ModelNotFound, SettingsError
-from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice, sound_letters, video_letters
+from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
@@ -18,8 +18,6 @@ from shared.media.names import template_problem
 
 Tell = Callable[[str], None]
 
-# Letters of video_prompt_type that every model with a control picture or clip understands.
-CONTROL_LETTERS = "VUGAN"
 _LETTER_USERS = {
     "image_start": ("image_prompt_type", "S"),
     "image_end": ("image_prompt_type", "E"),
@@ -81,9 +79,6 @@ def settings_problems(resolved: Resolved) -> list[str]:
     found = problems(settings, model, resolved.params)
     found += [problem for problem in resolved.handler.problems(settings, model) if problem not in found]
     named = {sentence.split(":", 1)[0] for sentence in found}
-    for flag in ("video_prompt_type", "audio_prompt_type"):
-        if flag not in named:
-            found += _letter_problems(settings, model, flag)
     if not {"spatial_upsampling", "temporal_upsampling"} & named:
         try:
             read_postprocessing(settings)
@@ -174,14 +169,3 @@ def canonical_settings(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_given(value: Any) -> bool:
     return value is not None and not (isinstance(value, (str, list, tuple)) and not len(value))
-
-
-def _letter_problems(settings: Mapping[str, Any], model: ModelDef, flag: str) -> list[str]:
-    letters = str(settings.get(flag) or "")
-    offered = video_letters(model) + CONTROL_LETTERS if flag == "video_prompt_type" else sound_letters(model)
-    refused = [letter for letter in dict.fromkeys(letters) if letter not in offered]
-    if not refused:
-        return []
-    names = {value: label for label, value in DECLARATIONS[flag].choices}
-    words = ", ".join(f"{letter} ({names[letter]})" if letter in names else letter for letter in refused)
-    return [f"{flag}: {words} is not available for this model ({model.name})."]

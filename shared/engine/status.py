@@ -77,12 +77,12 @@ def duration_text(seconds: float) -> str:
 
 
 def window_fraction(phase: str, step: int | None, total: int | None) -> float:
-    """Share of a window that is done: its denoising steps, then its decoding."""
+    """Share of a window that is done: its denoising steps (not those of an opening frame), then its decoding."""
     if "saving" in phase.lower():
         return 1.0
     if "decod" in phase.lower():
         return DENOISING_SHARE
-    if step is None or not total or DENOISING.lower() not in phase.lower():
+    if step is None or not total or DENOISING.lower() not in phase.lower() or "first frame" in phase.lower():
         return 0.0
     return DENOISING_SHARE * step / total
 

@@ -32,7 +32,7 @@ def progress_update(event: Progress) -> ProgressUpdate:
     return ProgressUpdate(
         phase=phase,
         status=event.text,
-        progress=estimate_progress(phase, step, total),
+        progress=estimate_progress(phase, step, total, label),
         current_step=step,
         total_steps=total,
         raw_phase=label,

@@ -90,7 +90,7 @@ class RunningTask:
         """Take in one step forward. The bar never runs backwards."""
         now = time.monotonic() if now is None else now
         phase = normalize_phase(event.phase)
-        fraction = task_fraction(event.text, estimate_progress(phase, event.step, event.total))
+        fraction = task_fraction(event.text, estimate_progress(phase, event.step, event.total, event.phase))
         self.text, self.phase = event.text, event.phase
         self.step, self.total = event.step, event.total
         self.percent = max(self.percent, min(99, int(fraction * 100)))

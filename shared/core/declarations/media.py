@@ -86,7 +86,7 @@ PARAMS: tuple[Param, ...] = (
         "remove_background_images_ref", "bool_int", 1, "Cut the references out",
         "Puts the subject of the reference images on white, so that nothing else of them is taken over. It is told "
         "from the background by its colours, so a plain background works best.",
-        "media", applies=TAKES_REFERENCES & is_set("background_removal"), visible_if=HAS_REFERENCES, neutral=0,
+        "media", applies=TAKES_REFERENCES & is_set("background_removal"), visible_if=HAS_REFERENCES, neutral=1,
     ),
     Param(
         "multi_images_gen_type", "choice", 0, "Several images and prompts",
