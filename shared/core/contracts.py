@@ -58,6 +58,7 @@ class WindowRequest:
     audio_sampling_rate: int | None = None
     control2: Any = None
     fps: float | None = None
+    lora_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,12 @@ class FamilyHandler(Protocol):
     def settings(self, model: ModelDef) -> Sequence[Param]:
         """The settings of this model that a user can change, its own ones included, with the model's defaults."""
 
-    def definition(self, architecture: str) -> Mapping[str, Any]:
-        """Definition keys implied by the architecture (fps, frame rule, image types ...); the JSON's own win."""
+    def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Definition keys implied by the architecture (fps, frame rule, image types ...); the JSON's own win.
+
+        `block` is the "model" block of that JSON, for a family that runs what the JSON itself describes. Raises
+        ModelNotFound where it describes nothing that can be run.
+        """
 
     def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The files that the model needs on disk; the options choose among variants."""
@@ -162,7 +167,7 @@ class LoadOptions:
     `text_encoder_quantization` that of the text encoder's. `preload_mb` of each denoiser stay on the card when weights
     are streamed, `reserved_share` of main memory may be pinned (0: as much as helps), `vram_share` of the card is for
     weights. `vae_tiling`: 0 by need, 1 never, 2 and 3 in tiles of 256 and 128 pixels. `leaner` is the second attempt
-    after memory ran out: least on the card, smallest tiles.
+    after memory ran out: least on the card, smallest tiles. `compile` "transformer" compiles the denoiser's blocks.
     """
 
     device: str = "cpu"
@@ -177,6 +182,7 @@ class LoadOptions:
     vram_share: float = 0.8
     vae_tiling: int = 0
     leaner: bool = False
+    compile: str = ""
 
 
 class Control:
