@@ -12,6 +12,9 @@ import pytest
 from shared.core.contracts import FamilyHandler, LoadOptions, Pipeline, Step, WindowRequest
 from shared.core.errors import Cancelled, DownloadError
 from shared.core.model_def import ModelDef
+from shared.core.settings import problems
+from shared.diffusion.lora_fit import denoisers
+from tests.fakes.tiny_lora import fused, write_lora
 
 STEPS = 3
 
@@ -30,6 +33,8 @@ class PipelineContract:
     """Components that must be there by name."""
     batch_tolerance = 1
     """How far a sample of a batch may be from its single run, in steps of a pixel (of sound: in 1/255)."""
+    lora_tolerance = 2
+    """How far a LoRA beside the weights may be from the same one added to them, as above."""
     has_preview = True
     """Whether there are pictures to show of unfinished results; sound has none."""
 
@@ -149,13 +154,30 @@ class PipelineContract:
         assert self.parts <= set(pipeline.components())
 
     def test_what_the_model_cannot_do_is_refused_by_name(self, model: ModelDef) -> None:
-        from shared.core.settings import problems
-
         params = {param.name: param for param in self.handler.settings(model)}
         for name, value in self.unsupported().items():
             settings = {"prompt": "a red ball", name: value}
             told = [*problems(settings, model, params), *self.handler.problems(settings, model)]
             assert any(sentence.startswith(f"{name}:") for sentence in told), f"{name} is not refused: {told}"
+
+    def test_a_lora_goes_on_and_off_without_a_trace(self, model: ModelDef, pipeline: Pipeline, tmp_path: Path) -> None:
+        networks = denoisers(getattr(pipeline, "pipe", None))
+        assert bool(model.get("no_lora")) == (not networks)
+        window = self.request()
+        chosen = {"activated_loras": [str(tmp_path / "style.safetensors")], "loras_multipliers": "0.5"}
+        if not networks:
+            params = {param.name: param for param in self.handler.settings(model)}
+            assert any(sentence.startswith("activated_loras:") for sentence in problems(chosen, model, params))
+            return
+        main, network = next(iter(networks.items()))
+        write_lora(tmp_path / "style.safetensors", network, prefix=f"{main}.")
+        base = run(pipeline, window)
+        made = run(pipeline, replace(window, settings={**window.settings, **chosen}))
+        assert _distance(made, base) > self.lora_tolerance
+        assert np.array_equal(run(pipeline, window), base)
+        with fused(networks.values(), network, 0.5):
+            assert _distance(run(pipeline, window), made) <= self.lora_tolerance
+        assert np.array_equal(run(pipeline, window), base)
 
     def test_missing_files_are_named(self, model: ModelDef, tmp_path: Path) -> None:
         with pytest.raises(DownloadError, match=str(tmp_path)):
