@@ -66,11 +66,13 @@ class WindowResult:
     """`frames`: one uint8 array (F,H,W,3) a sample of the batch; () from a model that makes sound only.
 
     `audio`: float32 (samples, channels) that goes with the first sample, or a sequence of one a sample; None: silent.
+    `layers`: uint8 (H,W,4) pictures with alpha that the first sample consists of, the lowest first; saved beside it.
     """
 
     frames: Sequence[Any]
     audio: Any = None
     audio_sampling_rate: int | None = None
+    layers: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)

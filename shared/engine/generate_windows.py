@@ -79,6 +79,7 @@ class SampleRun:
         self._keeps_sound = keeps_sound
         self._made: list[Frames] = [] if scene.source is None else [scene.source]
         self._new_frames = 0
+        self.layers: tuple[Frames, ...] = ()
         self._extra_windows = 0
         kept = 0 if scene.source is None else len(scene.source)
         self._soundtrack = Soundtrack(scene.canvas.fps, scene.audio, kept)
@@ -133,7 +134,7 @@ class SampleRun:
         if not len(result.frames):
             self._soundtrack.add(audio, result.audio_sampling_rate, 0, 0)
             return
-        frames = result.frames[0]
+        frames, self.layers = result.frames[0], tuple(result.layers)
         kept = 0 if prefix is None else len(prefix)
         if prefix is None and number > 0:
             kept = int(self._settings.get("sliding_window_trim_first_frames") or 0)

@@ -41,7 +41,8 @@ PARTIAL_FOLDER = "partial"
 class Product:
     """One result to be saved: its frames (H,W,3) in order, the settings that make it again, how long it took.
 
-    `source_images` by setting are kept in a clip's file where the configuration says so.
+    `source_images` by setting are kept in a clip's file where the configuration says so. `layers` (H,W,4) of a picture
+    go into files of their own beside it.
     """
 
     index: int
@@ -52,6 +53,7 @@ class Product:
     audio: AudioClip | None = None
     generation_s: float = 0.0
     source_images: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict)
+    layers: Sequence[Frame] = ()
 
 
 class OutputWriter:
@@ -89,6 +91,8 @@ class OutputWriter:
         if ledger is not None:
             ledger.reserve(self._task.id, product.index, str(path), media_type=product.media_type, settings=settings)
         self._write(replace(product, frames=shown), path, settings)
+        for number, layer in enumerate(product.layers, start=1):
+            save_image(layer, path.with_name(f"{path.stem}_layer{number}.png"), "png")
         if ledger is not None:
             ledger.commit(self._task.id, product.index)
         self._drop_partial(product)
