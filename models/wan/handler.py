@@ -29,7 +29,7 @@ class WanHandler:
         """The settings of this model, with its bounds, choices and defaults."""
         return wan_params(model)
 
-    def definition(self, architecture: str) -> Mapping[str, Any]:
+    def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """What the architecture implies; the JSON's own keys win."""
         return ARCHITECTURES[architecture]
 

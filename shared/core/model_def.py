@@ -98,7 +98,7 @@ class ModelDef:
 def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """A finetune's JSON laid over the definition of the same name: key by key, and so its "model" block."""
     result = {**base, **top}
-    result["model"] = {**_block(base), **_block(top)}
+    result["model"] = {**block_of(base), **block_of(top)}
     return result
 
 
@@ -112,7 +112,7 @@ def inherited(sources: Mapping[str, Mapping[str, Any]], model_type: str, key: st
         current = chain[-1]
         if current not in sources:
             raise ModelNotFound(f'{model_type}: "{key}" names the model "{current}", which is not known.')
-        value = _block(sources[current]).get(key)
+        value = block_of(sources[current]).get(key)
         if not isinstance(value, str) or not value or not _names_a_model(value, key):
             return value
         if value in chain:
@@ -136,7 +136,7 @@ def build_model_def(
     if model_type not in sources:
         raise ModelNotFound(f'The model "{model_type}" is not known.')
     source = sources[model_type]
-    block = _block(source)
+    block = block_of(source)
     architecture = str(block.get("architecture") or "")
     if not architecture:
         raise ModelNotFound(f'{model_type}: its "model" block names no "architecture".')
@@ -161,7 +161,7 @@ def build_model_def(
 
 def architecture_of(source: Mapping[str, Any]) -> str:
     """The architecture that a JSON names; empty where it names none."""
-    return str(_block(source).get("architecture") or "")
+    return str(block_of(source).get("architecture") or "")
 
 
 _INHERITED_KEYS = (
@@ -195,11 +195,12 @@ def _place_of_base(
     """The repository or folder of the model with the architecture's name, for a definition that names neither."""
     if model_type == architecture or architecture not in sources or merged.get("repo") or merged.get("folder"):
         return {}
-    base = _block(sources[architecture])
+    base = block_of(sources[architecture])
     return {key: copy.deepcopy(base[key]) for key in _PLACE_KEYS if base.get(key) and not merged.get(key)}
 
 
-def _block(source: Mapping[str, Any]) -> dict[str, Any]:
+def block_of(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The "model" block of a JSON; empty where it has none."""
     block = source.get("model")
     return dict(block) if isinstance(block, Mapping) else {}
 

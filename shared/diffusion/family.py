@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shared.core.contracts import LoadOptions, ModelFile, Pipeline
+from shared.core.custom_settings import NAME as CUSTOM
+from shared.core.custom_settings import custom_problems, described
 from shared.core.model_files import model_files
 from shared.core.model_params import params_of
 
@@ -55,7 +57,7 @@ class DiffusersFamily:
         change = self.table[model.architecture].params
         return change(params, model) if change else params
 
-    def definition(self, architecture: str) -> Mapping[str, Any]:
+    def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """What the architecture implies; the JSON's own keys win."""
         return self.table[architecture].definition
 
@@ -66,7 +68,8 @@ class DiffusersFamily:
     def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
         """What only this family can find wrong with a settings dict."""
         find = self.table[model.architecture].problems
-        return [*control_problems(settings, model), *(find(settings, model) if find else ())]
+        own = find(settings, model) if find else ()
+        return [*control_problems(settings, model), *custom_problems(settings, model), *own]
 
     def load(self, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Pipeline:
         """Load the model found under the checkpoint roots or in the Hugging Face cache."""
@@ -94,6 +97,8 @@ def offered(model: ModelDef) -> list[Param]:
     if control is not None and letters is not None:
         choices = tuple(choice for choice in control.choices if choice[1] in letters)
         params["video_prompt_type"] = control.with_changes(choices=choices)
+    if CUSTOM in params:
+        params[CUSTOM] = described(params[CUSTOM], model)
     return list(params.values())
 
 

@@ -15,7 +15,7 @@ import models
 from shared.core.checkpoints import Availability, Finder, availability
 from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
-from shared.core.model_def import ModelDef, architecture_of, build_model_def, overlay
+from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
 from shared.core.params import Param
 
 DEFAULT_ROOTS = ("ckpts", ".")
@@ -182,7 +182,7 @@ class Registry:
         architecture = architecture_of(sources[model_type])
         for handler in self._handlers.values():
             if architecture in handler.architectures:
-                definition = handler.definition(architecture)
+                definition = handler.definition(architecture, block_of(sources[model_type]))
                 model = build_model_def(model_type, sources, handler.name, definition, path)
                 handler.files(model)  # raises ModelNotFound for an address that cannot be used
                 return model

@@ -102,7 +102,10 @@ def condition(frames: np.ndarray, window: WindowRequest) -> np.ndarray:
 
 
 class NumpyFamily:
-    """The handler; `pipelines` are those it has loaded."""
+    """The handler; `pipelines` are those it has loaded.
+
+    They raise `shortage` at the first step, but for the second, leaner attempt where `fits_leaner`.
+    """
 
     name, label, order = "numpy_family", "Numpy", 1
     architectures = frozenset({ARCHITECTURE})
@@ -111,15 +114,17 @@ class NumpyFamily:
         self.pipelines: list[NumpyPipeline] = []
         self.options: list[LoadOptions] = []
         self.has_files = True
+        self.shortage: Exception | None = None
+        self.fits_leaner = False
         self._params = params
 
     def settings(self, model: Any) -> Sequence[Any]:
         return self._params
 
-    def definition(self, architecture: str) -> Mapping[str, Any]:
+    def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         return {}
 
-    def files(self, model: Any) -> Sequence[ModelFile]:
+    def files(self, model: Any, options: Any = None) -> Sequence[ModelFile]:
         return ()
 
     def problems(self, settings: Mapping[str, Any], model: Any) -> Sequence[str]:
@@ -130,4 +135,5 @@ class NumpyFamily:
             raise DownloadError(f"{model.name}: its weights are not on disk.")
         self.options.append(options)
         self.pipelines.append(NumpyPipeline())
+        self.pipelines[-1].fail_with = None if options.leaner and self.fits_leaner else self.shortage
         return self.pipelines[-1]
