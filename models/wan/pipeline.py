@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,33 +13,23 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
 from models.wan.pipeline_denoise import DenoisePlan, KnownTokens, denoise
+from models.wan.pipeline_experts import second_guidance, set_boundary
 from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
-from models.wan.pipeline_load import load_diffusers
 from models.wan.pipeline_masks import as_clip, put_back
 from models.wan.pipeline_text import PromptEncoder
 from models.wan.pipeline_vae import VideoCodec
-from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
+from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
-from shared.diffusion.attention import set_attention
 from shared.diffusion.guard import cancellable, told_as_memory
-from shared.diffusion.offload import place
+from shared.diffusion.guidance_plan import pipeline_guidance
 from shared.diffusion.preview import LatentPreview
+from shared.diffusion.run import prepared
 from shared.diffusion.samplers import clean_estimate, make_scheduler
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
 Embeds = tuple[torch.Tensor, torch.Tensor | None]
-
-
-def load(model: ModelDef, roots: Sequence[str], options: LoadOptions) -> WanVideo:
-    """Load the checkpoint of `model` found under `roots`. Raises DownloadError for what is missing."""
-    pipe = load_diffusers(model, roots, options)
-    for transformer in (pipe.transformer, getattr(pipe, "transformer_2", None)):
-        if transformer is not None:
-            set_attention(transformer, options.attention)
-    stays = place(pipe, options.device, options.profile) == "resident"
-    return WanVideo(pipe, model, keeps_weights=stays)
 
 
 class WanVideo:
@@ -47,6 +39,8 @@ class WanVideo:
     """
 
     def __init__(self, pipe: Any, model: ModelDef, *, keeps_weights: bool = True) -> None:
+        # Its warnings are about frame counts that are right: it expects 4k+1 even of a VAE that packs no frames.
+        logging.getLogger(type(pipe).__module__).setLevel(logging.ERROR)
         self.pipe, self.model = pipe, model
         self.codec = VideoCodec(pipe.vae)
         self._text = PromptEncoder(pipe, int(model.get("text_length") or 512))
@@ -68,7 +62,11 @@ class WanVideo:
         Raises Cancelled, SettingsError, OutOfMemory.
         """
         self._check(window)
-        with told_as_memory(), self._no_gradients(), cancellable(self.pipe, is_cancelled):
+        set_boundary(self.pipe, self._boundary_ratio, window)
+        with (
+            told_as_memory(), self._no_gradients(), cancellable(self.pipe, is_cancelled),
+            prepared(self.pipe, self.model, window, on_step),
+        ):  # fmt: skip
             on_step(Step("Encoding prompt"))
             embeds = self._encode_prompts(window)
             latents = self._denoise(window, embeds, on_step)
@@ -102,7 +100,8 @@ class WanVideo:
             raise SettingsError("image_start: this model needs a start image or a clip to continue.")
         if config.pos_embed_seq_len is not None and window.image_end is None:
             raise SettingsError("image_end: this model makes the clip between two pictures; it needs an end image.")
-        takes_end = config.image_dim is None or config.pos_embed_seq_len is not None
+        is_for_one = config.image_dim is not None and config.pos_embed_seq_len is None
+        takes_end = not is_for_one or self.model.get("features_of_start_only")
         if window.image_end is not None and not takes_end:
             raise SettingsError("image_end: not available for this model.")
         if window.prefix is not None and len(window.prefix) > 1:
@@ -135,14 +134,13 @@ class WanVideo:
     def _encode_prompts(self, window: WindowRequest) -> Embeds:
         batch = window.batch_size
         prompt = self._text.encode(window.prompt).repeat(batch, 1, 1)
-        if window.guidance_scale <= 1:
+        if pipeline_guidance(window) <= 1:
             return prompt, None
         return prompt, self._text.encode(window.negative_prompt).repeat(batch, 1, 1)
 
     def _denoise(self, window: WindowRequest, embeds: Embeds, on_step: Callable[[Step], None]) -> torch.Tensor:
         pipe = self.pipe
         pipe.scheduler = make_scheduler(self._scheduler, window.sample_solver, window.flow_shift)
-        self._set_boundary(window)
         noise = self._noise(window)
         report = _Reporter(pipe, window.num_inference_steps, noise, on_step)
         has_start = window.source is not None and window.denoising_strength < 1
@@ -152,9 +150,28 @@ class WanVideo:
             return self._with_opening_picture(window, embeds, noise, report)
         report.start(0)
         arguments = self._arguments(window, embeds, noise, report)
-        if self._takes_images:
-            arguments |= _pictures(window)
-        return pipe(**arguments).frames
+        if not self._takes_images:
+            return pipe(**arguments).frames
+        with self._features_of_start():
+            return pipe(**arguments | _pictures(window)).frames
+
+    @contextmanager
+    def _features_of_start(self) -> Iterator[None]:
+        """Within it, a network made for the features of one picture gets those of the first, also beside a last one."""
+        if not self.model.get("features_of_start_only"):
+            yield
+            return
+        encode = self.pipe.encode_image
+
+        def first(image: Any, device: Any = None) -> torch.Tensor:
+            features: torch.Tensor = encode(image[0] if isinstance(image, list) else image, device)
+            return features
+
+        object.__setattr__(self.pipe, "encode_image", first)
+        try:
+            yield
+        finally:
+            object.__delattr__(self.pipe, "encode_image")
 
     def _with_opening_picture(
         self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter
@@ -165,25 +182,18 @@ class WanVideo:
         Rotary embeddings tell tokens only how far apart they are: over pure noise a small model cannot know which
         frame is early and which is late, and motion gets no direction. A given frame is the anchor.
         """
-        report.on_step(Step("Denoising first frame"))
         picture_noise = self._noise(replace(window, num_frames=1))
-        arguments = self._arguments(window, embeds, picture_noise, report) | {"callback_on_step_end": None}
-        opening = self.pipe(**arguments).frames
+        first = _Reporter(self.pipe, window.num_inference_steps, picture_noise, report.on_step, "Denoising first frame")
+        first.start(0)
+        opening = self.pipe(**self._arguments(window, embeds, picture_noise, first)).frames
         self.pipe.scheduler = make_scheduler(self._scheduler, window.sample_solver, window.flow_shift)
         latents, noisy = torch.zeros_like(noise), torch.ones_like(noise[:1, :1])
         latents[:, :, :1], noisy[:, :, :1] = opening, 0
         return self._with_known_parts(window, embeds, noise, report, KnownTokens(latents, noisy))
 
-    def _set_boundary(self, window: WindowRequest) -> None:
-        if self._boundary_ratio is not None:
-            threshold = float(window.settings.get("switch_threshold") or 0) / 1000
-            self.pipe.register_to_config(boundary_ratio=threshold or self._boundary_ratio)
-
-    def _guidance_2(self, window: WindowRequest) -> float | None:
-        if self._boundary_ratio is None:
-            return None
-        two_phases = int(window.settings.get("guidance_phases") or 1) >= 2
-        return float(window.settings.get("guidance2_scale") or 1) if two_phases else window.guidance_scale
+    def _guidance(self, window: WindowRequest) -> float:
+        """1 would keep the pipeline from the passes that a later phase needs."""
+        return window.guidance_scale if window.guidance_scale > 1 else pipeline_guidance(window)
 
     def _noise(self, window: WindowRequest) -> torch.Tensor:
         frames = self.codec.latent_frames(window.num_frames + self.codec.time_scale - 1)
@@ -204,8 +214,8 @@ class WanVideo:
             "height": window.height,
             "num_frames": self.codec.frames_of(noise.shape[2]),
             "num_inference_steps": window.num_inference_steps,
-            "guidance_scale": window.guidance_scale,
-            "guidance_scale_2": self._guidance_2(window),
+            "guidance_scale": self._guidance(window),
+            "guidance_scale_2": second_guidance(self._boundary_ratio, window),
             "callback_on_step_end": report.diffusers_callback,
             "output_type": "latent",
         }
@@ -233,8 +243,8 @@ class WanVideo:
             latents=latents,
             prompt_embeds=embeds[0],
             negative_prompt_embeds=embeds[1],
-            guidance_scale=window.guidance_scale,
-            guidance_scale_2=self._guidance_2(window) or window.guidance_scale,
+            guidance_scale=self._guidance(window),
+            guidance_scale_2=second_guidance(self._boundary_ratio, window) or window.guidance_scale,
             boundary=None if ratio is None else ratio * scheduler.config.num_train_timesteps,
             known=known,
             first_step=first_step,
@@ -252,22 +262,24 @@ def _pictures(window: WindowRequest) -> dict[str, Image.Image]:
 
 
 class _Reporter:
-    """Turns the ends of steps into `Step("Denoising", ...)`, with an estimate of the finished latents."""
+    """Turns the ends of steps into `Step(phase, ...)`, with an estimate of the finished latents."""
 
-    def __init__(self, pipe: Any, steps: int, latents: torch.Tensor, on_step: Callable[[Step], None]) -> None:
-        self.pipe, self.steps, self.latents, self.on_step = pipe, steps, latents, on_step
+    def __init__(
+        self, pipe: Any, steps: int, latents: torch.Tensor, on_step: Callable[[Step], None], phase: str = "Denoising"
+    ) -> None:
+        self.pipe, self.steps, self.latents, self.on_step, self.phase = pipe, steps, latents, on_step, phase
         self.first = 0
         self.known: KnownTokens | None = None
 
     def start(self, first: int, known: KnownTokens | None = None) -> None:
         """The run begins with step `first` of the schedule; `known` parts are shown as they are given."""
         self.first, self.known = first, known
-        self.on_step(Step("Denoising", 0, self.steps - first))
+        self.on_step(Step(self.phase, 0, self.steps - first))
 
     def __call__(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
         clean = clean_estimate(self.pipe.scheduler, index, before[:1], after[:1])
         clean = clean if self.known is None else self.known.put_into(clean)
-        self.on_step(Step("Denoising", index + 1 - self.first, self.steps - self.first, clean[0]))
+        self.on_step(Step(self.phase, index + 1 - self.first, self.steps - self.first, clean[0]))
 
     def diffusers_callback(self, pipe: Any, index: int, t: Any, values: dict[str, Any]) -> dict[str, Any]:
         """The same as `callback_on_step_end`."""

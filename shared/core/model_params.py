@@ -116,6 +116,13 @@ def _batch(param: Param, model: ModelDef) -> Mapping[str, Any]:
     return {**changes, "label": str(model.get("batch_size_label", param.label))}
 
 
+def _custom_guide(param: Param, model: ModelDef) -> Mapping[str, Any]:
+    described = model.get("custom_guide")
+    if not isinstance(described, Mapping):
+        return {}
+    return {"label": _label(described, param), "kind": described.get("kind", param.kind)}
+
+
 def _control_name(key: str) -> Callable[[Param, ModelDef], Mapping[str, Any]]:
     def tailor(param: Param, model: ModelDef) -> Mapping[str, Any]:
         name = model.get(key)
@@ -155,6 +162,7 @@ _TAILORS: Mapping[str, Callable[[Param, ModelDef], Mapping[str, Any]]] = Mapping
         "sliding_window_overlap": _windows("overlap"),
         "sliding_window_discard_last_frames": _discard,
         "batch_size": _batch,
+        "custom_guide": _custom_guide,
         "control_net_weight": _control_name("control_net_weight_name"),
         "control_net_weight_alt": _control_name("control_net_weight_alt_name"),
     }

@@ -174,12 +174,12 @@ def _source(settings: Mapping[str, Any], letters: str, last_video: Callable[[], 
         clips = values_of(settings, "video_source")
         if not clips:
             raise MediaError("video_source: no clip is given to continue (V in image_prompt_type asks for one).")
-        return _clip("video_source", clips[0])
+        return clip_of("video_source", clips[0])
     if "L" in letters:
         path = last_video()
         if path is None:
             raise MediaError("image_prompt_type: L continues the last clip made, but there is none yet.")
-        return _clip("video_source", path)
+        return clip_of("video_source", path)
     return None
 
 
@@ -197,7 +197,7 @@ def _second_control(settings: Mapping[str, Any]) -> Clipping:
     clips = values_of(settings, "video_guide2")
     if not clips:
         raise MediaError("video_guide2: no clip is given (+ in video_prompt_type asks for one).")
-    return _clip("video_guide2", clips[0])
+    return clip_of("video_guide2", clips[0])
 
 
 def _positions(settings: Mapping[str, Any], letters: str, is_image: bool) -> str:
@@ -219,7 +219,7 @@ def _picture_or_clip(
     for name in names:
         for value in values_of(settings, name):
             if name.startswith("video_") and not is_picture(value):
-                return _clip(name, value)
+                return clip_of(name, value)
             return _loaded(name, value, load)
     return None
 
@@ -228,7 +228,8 @@ def _loaded(name: str, value: Any, load: Callable[[Any], Image.Image]) -> Image.
     return named(name, lambda: load(value))
 
 
-def _clip(name: str, source: Any) -> Clipping:
+def clip_of(name: str, source: Any) -> Clipping:
+    """The clip that a setting names. Raises MediaError for what is none."""
     return Clipping(name, source, named(name, lambda: probe(source)))
 
 

@@ -16,7 +16,7 @@ from shared.core.model_def import ModelDef
 from shared.core.units import parse_frame_positions, parse_kept_frames
 from shared.diffusion.control import cut_out
 from shared.engine.canvas import Canvas
-from shared.engine.generate_inputs import Clipping, Inputs, on_canvas
+from shared.engine.generate_inputs import Clipping, Inputs, clip_of, on_canvas, values_of
 from shared.engine.scene_control import (
     Margins,
     binary,
@@ -99,7 +99,9 @@ class GuideBuilder:
         if inputs.control is None or not (self._uses_source or self._uses_control):
             return guide
         raw, mask, kept = self._raw(canvas, num_frames)
-        source, source_mask = self._source(raw, mask, kept) if self._uses_source else (None, None)
+        own = self._custom_clip(canvas)
+        started_from = raw if own is None else own
+        source, source_mask = self._source(started_from, mask, kept) if self._uses_source else (None, None)
         control, control_mask = self._control(raw, mask, kept, num_frames) if self._uses_control else (None, None)
         second = None if inputs.second_control is None else inputs.second_control.read_own_size(canvas.fps)
         return Guide(source, source_mask, control, control_mask, second, injected, references)
@@ -129,6 +131,11 @@ class GuideBuilder:
             frames, mask = on_margins(frames, canvas, box, 127), on_margins(mask, canvas, box, 255)
         return frames, mask, kept
 
+    def _custom_clip(self, canvas: Canvas) -> Frames | None:
+        """The clip that the mask belongs to, for a model that takes it beside the control."""
+        clips = values_of(self._settings, "custom_guide") if self._model.get("masked_custom_guide") else []
+        return self.frames("custom", clip_of("custom_guide", clips[0]), canvas) if clips else None
+
     def _margins(self) -> Margins | None:
         is_offered = bool(self._model.get("video_guide_outpainting"))
         return margins(self._settings, self._inputs.control_size) if is_offered else None
@@ -141,7 +148,7 @@ class GuideBuilder:
     def _source(self, raw: Frames, mask: Frames | None, kept: list[bool]) -> tuple[Frames | None, Frames | None]:
         strength = self._inputs.denoising_strength
         if not all(kept) and (mask is not None or strength >= 1):
-            mask = np.zeros(raw.shape[:3], np.uint8) if mask is None else mask.copy()
+            mask = np.zeros((len(kept), *raw.shape[1:3]), np.uint8) if mask is None else mask.copy()
             mask[~np.array(kept)] = 255
         if mask is None and strength >= 1:
             self._tell("denoising_strength: at 1 nothing of the control picture or clip is left; lower it to use that.")

@@ -107,6 +107,22 @@ def test_a_mask_can_be_its_boxes(engine: Engine, control: str) -> None:
     assert (request.control_mask[0] > 0).sum() == 11 * 21
 
 
+def test_two_control_clips_and_the_clip_that_a_mask_belongs_to(tmp_path: Path, control: str) -> None:
+    choices = {"choices": [["Follow", "UV+"], ["Replace", "AUV+"]]}
+    model = numpy_model(inpaint_support=False, guide_custom_choices=choices, video_guide2=True,
+                        custom_guide={"label": "Place"}, masked_custom_guide=True)  # fmt: skip
+    engine = make_engine(tmp_path, model)
+    face = write_video(np.full((9, 16, 16, 3), 90, np.uint8), tmp_path / "face.mp4", 8, "libx264_lossless")
+    place = write_video(np.full((9, 48, 64, 3), 200, np.uint8), tmp_path / "place.mp4", 8, "libx264_lossless")
+    engine.make(video_guide=control, video_guide2=str(face), custom_guide=str(place), video_mask=left_half(),
+                video_prompt_type="AUV+")  # fmt: skip
+
+    (request,) = engine.pipeline.requests
+    assert levels(request.control)[:3] == [0, 20, 40] and request.control_mask is None
+    assert request.control2.shape == (9, 16, 16, 3) and (request.source == 200).all()
+    assert (request.mask[0][:, :32] == 255).all() and not request.mask[0][:, 32:].any()
+
+
 def test_two_processes_at_once_are_refused(engine: Engine, control: str) -> None:
     finished = engine.run(video_guide=control, video_prompt_type="ECV")
     assert finished.error is not None and "edges and grey at once" in finished.error

@@ -9,10 +9,19 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKLWan,
+    ChronoEditPipeline,
+    ChronoEditTransformer3DModel,
+    LucyEditPipeline,
+    SkyReelsV2DiffusionForcingPipeline,
+    SkyReelsV2Transformer3DModel,
     UniPCMultistepScheduler,
+    WanAnimatePipeline,
+    WanAnimateTransformer3DModel,
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 
@@ -113,6 +122,63 @@ def _any_tokens() -> Any:
     return WanPipeline(**_parts(vae=vae), expand_timesteps=True)
 
 
+def _vace(experts: int = 1) -> Any:
+    torch.manual_seed(0)
+    config = {
+        "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 16,
+        "out_channels": 16, "text_dim": 32, "freq_dim": 256, "ffn_dim": 32, "num_layers": 3, "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32, "vace_layers": [0, 2], "vace_in_channels": 96,
+    }  # fmt: skip
+    transformers = [WanVACETransformer3DModel(**config).eval() for _ in range(experts)]
+    parts = _parts(transformer=transformers[0], transformer_2=transformers[1] if experts > 1 else None)
+    return WanVACEPipeline(**parts, boundary_ratio=0.875 if experts > 1 else None)
+
+
+def _animate() -> Any:
+    torch.manual_seed(0)
+    config = {
+        "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 36,
+        "latent_channels": 16, "out_channels": 16, "text_dim": 32, "freq_dim": 256, "ffn_dim": 32, "num_layers": 2,
+        "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32, "image_dim": 4,
+        "motion_encoder_channel_sizes": {"4": 16, "8": 16, "16": 16}, "motion_encoder_size": 16,
+        "motion_style_dim": 8, "motion_dim": 4, "motion_encoder_dim": 16, "face_encoder_hidden_dim": 16,
+        "face_encoder_num_heads": 2, "inject_face_latents_blocks": 2,
+    }  # fmt: skip
+    parts = _parts(transformer=WanAnimateTransformer3DModel(**config).eval())
+    del parts["transformer_2"]
+    return WanAnimatePipeline(**parts, **_image_encoder())
+
+
+def _forcing() -> Any:
+    torch.manual_seed(0)
+    config = {
+        "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 16,
+        "out_channels": 16, "text_dim": 32, "freq_dim": 256, "ffn_dim": 32, "num_layers": 2, "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32, "inject_sample_info": True,
+    }  # fmt: skip
+    parts = _parts(transformer=SkyReelsV2Transformer3DModel(**config).eval())
+    del parts["transformer_2"]
+    return SkyReelsV2DiffusionForcingPipeline(**parts)
+
+
+def _lucy() -> Any:
+    clips = _first_frame_tokens()
+    parts = {**clips.components, "transformer": _transformer(in_channels=96, out_channels=48)}
+    return LucyEditPipeline(**parts, expand_timesteps=True)
+
+
+def _chrono() -> Any:
+    torch.manual_seed(0)
+    config = {
+        "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 36,
+        "out_channels": 16, "text_dim": 32, "freq_dim": 256, "ffn_dim": 32, "num_layers": 2, "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads", "rope_max_seq_len": 32, "image_dim": 4,
+    }  # fmt: skip
+    parts = _parts(transformer=ChronoEditTransformer3DModel(**config).eval())
+    del parts["transformer_2"]
+    return ChronoEditPipeline(**parts, **_image_encoder())
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "starter": _any_tokens,
     "t2v": _text_to_video,
@@ -121,4 +187,11 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "flf2v_720p": _first_last_frame,
     "i2v_2_2": _image_to_video_two_experts,
     "ti2v_2_2": _first_frame_tokens,
+    "fun_inp_1.3B": _image_to_video,
+    "vace_1.3B": _vace,
+    "vace_14B_2_2": lambda: _vace(2),
+    "animate": _animate,
+    "sky_df_1.3B": _forcing,
+    "lucy_edit": _lucy,
+    "chrono_edit": _chrono,
 }

@@ -32,7 +32,7 @@ def test_only_what_the_model_can_do_is_offered() -> None:
     assert choices("i2v", "image_mode") == [0]
     assert choices("starter", "image_prompt_type") == ["S", "E", "V", "L"]
     assert choices("ti2v_2_2", "image_prompt_type") == ["S", "V", "L"]
-    assert set(choices("starter", "video_prompt_type")) == set("VUGA")
+    assert set(choices("starter", "video_prompt_type")) == set("VUGAN")
     assert choices("t2v", "sample_solver") == ["", "unipc", "euler", "dpm++"]
 
 
@@ -48,8 +48,7 @@ def test_every_default_is_accepted(architecture: str) -> None:
     [
         ({"image_mode": 2, "image_guide": PICTURE}, "image_mask: it is missing. A repainted picture"),
         ({"image_mode": 2, "image_mask": PICTURE}, "image_guide: it is missing"),
-        ({"video_prompt_type": "PVG"}, 'video_prompt_type: "P" is not available'),
-        ({"activated_loras": ["x.safetensors"]}, "activated_loras:"),
+        ({"video_prompt_type": "PVG"}, "video_prompt_type: P (Pose) is not available"),
         ({"sample_solver": "magic"}, "sample_solver:"),
         ({"num_inference_steps": 1000}, "num_inference_steps: 1000 is not accepted"),
     ],

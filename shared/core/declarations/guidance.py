@@ -62,7 +62,8 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "model_switch_phase", "int", 1, "Change of expert",
         "The phase after which the low-noise expert takes over from the high-noise one.",
-        "guidance", minimum=1, maximum=2, step=1, applies=_THREE_PHASES, visible_if=_USES_THREE,
+        "guidance", minimum=1, maximum=2, step=1, applies=_THREE_PHASES & is_set("two_experts"),
+        visible_if=_USES_THREE,
     ),
     Param(
         "alt_guidance_scale", "float", 1.0, "Second guidance",
@@ -102,7 +103,7 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "perturbation_switch", "choice", 0, "Layer guidance",
         "Steers away from what the model makes with some layers left out; firmer shapes, fewer broken limbs.",
-        "guidance", choices=(("Off", 0), ("On", 1), ("Variant", 2)), aliases=("slg_switch",),
+        "guidance", choices=(("Off", 0), ("On", 1)), aliases=("slg_switch",),
         applies=is_set("perturbation"), unsupported="refuse",
     ),
     Param(
