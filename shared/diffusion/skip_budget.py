@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 # Fewer steps than this are those of distilled models: each one counts.
 FEWEST_STEPS = 9
-# Guesses in a row; more of them drift.
+# Guesses in a row; more of them drift. A run allows itself no more than it needs.
 MOST_IN_A_ROW = 4
 # Steps at the start of a run without which nothing is known of how fast the prediction changes.
 FIRST_STEPS = 2
@@ -39,11 +39,14 @@ class SkipBudget:
     multiplier: float
     start_percent: float = 0.0
     skips_left: int = field(init=False)
+    _most_in_a_row: int = field(init=False)
     _in_a_row: int = field(init=False, default=0)
     _rates: list[float] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.skips_left = self.steps - math.ceil(self.steps / self.multiplier)
+        computed = max(self.steps - 1 - self.first_free - self.skips_left, 0) + 1
+        self._most_in_a_row = min(math.ceil(self.skips_left / computed), MOST_IN_A_ROW)
 
     @property
     def first_free(self) -> int:
@@ -73,7 +76,7 @@ class SkipBudget:
 
     def _decides(self, step: int, since_last: float, to_end: float, change: float | None) -> bool:
         free_steps = self.steps - 1 - step
-        if step < self.first_free or free_steps <= 0 or self.skips_left <= 0 or self._in_a_row >= MOST_IN_A_ROW:
+        if step < self.first_free or free_steps <= 0 or self.skips_left <= 0 or self._in_a_row >= self._most_in_a_row:
             return False
         if self.skips_left >= free_steps:
             return True

@@ -1,0 +1,185 @@
+"""Guidance of any pipeline from outside: phases, CFG-star, zero steps, projected guidance, left-out layers.
+
+A pipeline with classifier-free guidance asks its network twice a step (with the prompt and without it), or once for
+both, and mixes the answers by a formula of its own. Here both answers are replaced by the guided prediction: whatever
+the formula, two equal answers leave it as it is, bit for bit. `BRANCHING` says how each pipeline asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.guiders.guider_utils import rescale_noise_cfg
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from shared.core.contracts import Step, WindowRequest
+from shared.core.errors import SettingsError
+from shared.diffusion.abilities import Branching, branching_of
+from shared.diffusion.guidance_layers import check_layers, layers_left_out
+from shared.diffusion.guidance_math import fitted, guided, new_momentum, projected, renormed
+from shared.diffusion.guidance_nag import negative_attention
+from shared.diffusion.guidance_plan import GuidancePlan, guidance_plan, pipeline_guidance
+from shared.diffusion.passes import Pass, around_passes, denoisers
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+__all__ = ["pipeline_guidance", "steered"]
+
+# The setting that asks for it, and the key of the definition that says that a model has it.
+_METHODS = (
+    ("cfg_star_switch", "cfg_star"),
+    ("apg_switch", "adaptive_projected_guidance"),
+    ("perturbation_switch", "perturbation"),
+)
+
+
+@contextmanager
+def steered(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable[[Step], None]) -> Iterator[None]:
+    """Within it, `pipe` is guided as the settings of `window` ask. What the pipeline does by itself it goes on doing.
+
+    Raises SettingsError for what this model cannot do.
+    """
+    plan = guidance_plan(window, _expert_switch(pipe))
+    _check(plan, model, window)
+    with ExitStack() as stack:
+        if float(window.settings.get("NAG_scale") or 1) > 1:
+            stack.enter_context(negative_attention(pipe, model, window, on_step))
+        if not _is_the_pipelines_own(plan, pipe):
+            branching = branching_of(type(pipe).__name__)
+            if branching is None:
+                raise SettingsError(f"guidance_phases: {model.name} has one guidance for all steps.")
+            check_layers(denoisers(pipe), plan.layers)
+            stack.enter_context(around_passes(pipe, _Guide(plan, branching, pipe)))
+        yield
+
+
+def _expert_switch(pipe: Any) -> float | None:
+    return getattr(pipe.config, "boundary_ratio", None)
+
+
+def _is_the_pipelines_own(plan: GuidancePlan, pipe: Any) -> bool:
+    """Two experts bring two scales, one each; the pipeline applies them where both guide."""
+    if plan.is_plain or (max(plan.scales) <= 1 and not plan.zero_steps):
+        return True
+    own = _expert_switch(pipe) is not None and plan.switches == (_expert_switch(pipe),) and min(plan.scales) > 1
+    return own and GuidancePlan(plan.scales, plan.switches) == _bare(plan)
+
+
+def _bare(plan: GuidancePlan) -> GuidancePlan:
+    """`plan`, equal to its scales and switches alone where it asks for nothing else."""
+    is_bare = not (plan.star or plan.projected or plan.zero_steps or plan.layers)
+    return GuidancePlan(plan.scales, plan.switches) if is_bare else plan
+
+
+def _check(plan: GuidancePlan, model: ModelDef, window: WindowRequest) -> None:
+    asked = [(name, key) for name, key in _METHODS if window.settings.get(name)]
+    if plan.zero_steps:
+        asked.append(("cfg_zero_step", "cfg_zero"))
+    if float(window.settings.get("NAG_scale") or 1) > 1:
+        asked.append(("NAG_scale", "NAG"))
+    for name, key in asked:
+        if not model.get(key):
+            raise SettingsError(f"{name}: not available for this model ({model.name}).")
+
+
+class _Guide:
+    """Answers the passes of one run with the guided prediction."""
+
+    def __init__(self, plan: GuidancePlan, branching: Branching, pipe: Any) -> None:
+        self._plan, self._branching, self._pipe = plan, branching, pipe
+        self._momentum = new_momentum()
+        self._prompted: _Answer | None = None
+
+    def __call__(self, now: Pass) -> Any:
+        if now.starts_run:
+            self._momentum = new_momentum()
+        if self._branching.is_joint:
+            return self._both_at_once(now)
+        if now.branch == 0:
+            self._prompted = _Answer(now.run())
+            if now.step < self._plan.zero_steps:
+                self._prompted.replace(torch.zeros_like(self._prompted.values))
+            return self._prompted.whole()
+        return self._unprompted(now)
+
+    def _unprompted(self, now: Pass) -> Any:
+        prompted = self._prompted
+        assert prompted is not None
+        if now.step < self._plan.zero_steps or self._is_off(now):
+            return prompted.copy()
+        with layers_left_out(now.module, self._layers(now)):
+            answer = _Answer(now.run())
+        result = self._mix(now, prompted.values, answer.values)
+        prompted.replace(result)
+        answer.replace(result)
+        return answer.whole()
+
+    def _both_at_once(self, now: Pass) -> Any:
+        with layers_left_out(now.module, self._layers(now), half=self._branching.unprompted_half):
+            answer = _Answer(now.run())
+        halves = answer.values.chunk(2)
+        uncond, cond = halves[self._branching.unprompted_half], halves[1 - self._branching.unprompted_half]
+        if now.step < self._plan.zero_steps:
+            result = torch.zeros_like(cond)
+        else:
+            result = self._mix(now, cond, uncond)
+        answer.replace(torch.cat([result, result]))
+        return answer.whole()
+
+    def _layers(self, now: Pass) -> tuple[int, ...]:
+        return self._plan.layers if self._plan.leaves_out_layers(now.step, now.steps) else ()
+
+    def _is_off(self, now: Pass) -> bool:
+        """Whether the unprompted side counts for nothing at this step: its pass is spared."""
+        return self._plan.scale(now.time) == (0 if self._branching.from_cond else 1)
+
+    def _mix(self, now: Pass, cond: torch.Tensor, uncond: torch.Tensor) -> torch.Tensor:
+        scale = self._plan.scale(now.time)
+        uncond = fitted(cond, uncond) if self._plan.star else uncond
+        if self._plan.projected:
+            extra = scale if self._branching.from_cond else scale - 1
+            result = projected(cond, uncond, extra, self._momentum)
+        else:
+            result = guided(cond, uncond, scale, from_cond=self._branching.from_cond)
+        rescale = float(getattr(self._pipe, "guidance_rescale", 0) or 0)
+        result = rescale_noise_cfg(result, cond, rescale) if rescale > 0 else result
+        return renormed(result, cond) if self._branching.is_renormed else result
+
+
+class _Answer:
+    """What a network has answered: its first tensor (or its list of tensors, one a sample, stacked) can be replaced,
+    in the very tensors that the pipeline has been given."""
+
+    def __init__(self, answer: Any) -> None:
+        leaves, self._layout = tree_flatten(answer)
+        self._leaves = leaves
+        self._is_list = isinstance(_first(answer), (list, tuple))
+        self.values = torch.stack(leaves) if self._is_list else leaves[0].clone()
+
+    def replace(self, values: torch.Tensor) -> None:
+        """Write `values` into what was answered."""
+        if self._is_list:
+            for leaf, value in zip(self._leaves, values, strict=True):
+                leaf.copy_(value)
+        else:
+            self._leaves[0].copy_(values)
+
+    def whole(self) -> Any:
+        """The answer as the network gives it."""
+        return tree_unflatten(self._leaves, self._layout)
+
+    def copy(self) -> Any:
+        """The same in other tensors."""
+        copies = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in self._leaves]
+        return tree_unflatten(copies, self._layout)
+
+
+def _first(answer: Any) -> Any:
+    """The first part of a network's answer: (tensor,), {"sample": tensor}, ([tensor, ...],)."""
+    if isinstance(answer, dict):
+        return next(iter(answer.values()))
+    return answer[0] if isinstance(answer, (tuple, list)) else answer
