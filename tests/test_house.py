@@ -47,9 +47,12 @@ ROOMS: dict[str, tuple[int, set[str]]] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "shared/core": set(),
     "shared/media": {"PIL", "numpy", "cv2", "av", "mutagen"},
-    "shared/diffusion": {"torch", "diffusers", "transformers", "mmgp", "peft", "PIL", "numpy", "cv2", "safetensors"},
+    "shared/diffusion": {
+        "torch", "diffusers", "transformers", "accelerate", "mmgp", "torchao", "peft", "PIL", "numpy", "cv2",
+        "safetensors", "psutil",
+    },  # fmt: skip
     "models": {"torch", "diffusers", "transformers", "PIL", "numpy", "safetensors", "huggingface_hub"},
-    "shared/engine": {"huggingface_hub", "ray", "numpy", "PIL", "filelock", "psutil", "torch"},
+    "shared/engine": {"huggingface_hub", "httpx2", "ray", "numpy", "PIL", "filelock", "psutil", "torch"},
     "shared/session": {"PIL", "numpy"},
     "shared/api.py": set(),
     "shared/ui": {"gradio", "fastapi", "uvicorn", "starlette", "PIL", "numpy"},

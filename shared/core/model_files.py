@@ -9,12 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from shared.core.checkpoints import checkpoint_folder
 from shared.core.contracts import LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
+from shared.core.lora_files import LoraFolder, split_url, url_target
 from shared.core.model_folder import COMMON_NAMES
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _LORA_FOLDER_TOKEN = "%lora_dir"
 
 
 def model_files(model: ModelDef, options: LoadOptions | None = None) -> list[ModelFile]:
-    """The files that a model needs, the diffusers folder first.
+    """The files that a model needs under the checkpoint roots, the diffusers folder first.
 
     `options` choose among variants by quantisation and dtype. Raises ModelNotFound for an address or path that cannot
     be used.
@@ -63,7 +65,6 @@ def model_files(model: ModelDef, options: LoadOptions | None = None) -> list[Mod
     extra = list(_extra_parts(model))
     others = [
         *(_file(model, entry, "module") for entry in _modules(model, chosen)),
-        *(_file(model, entry, "lora") for entry in _entries(model.get("loras"))),
         *(_file(model, entry, "preload") for entry in _entries(model.get("preload_URLs"))),
     ]
     replaced = ["*" if file.role == CHECKPOINT else file.role for file in parts]
@@ -127,20 +128,14 @@ def file_from_entry(entry: str, *, role: str = "", folder: str = "") -> ModelFil
     return ModelFile(path, repo=found["repo"], revision=_revision(found["revision"]), name=inner, role=role)
 
 
-def lora_file(entry: str, folder: str = "") -> ModelFile:
-    """The file of an entry of `activated_loras`: an address, `address|folder`, or a path in the LoRA folder.
+def lora_file(entry: str, folder: LoraFolder) -> ModelFile:
+    """The file of a LoRA that is an address (or `address|folder`), at its absolute place in the model's LoRA folder.
 
-    `path` starts with `folder`, the model's LoRA folder. Raises ModelNotFound as `file_from_entry`.
+    Raises ModelNotFound as `file_from_entry`.
     """
-    address, _, subfolder = entry.strip().partition("|")
-    within = posixpath.join(folder.replace("\\", "/"), _clean_folder(subfolder.strip(), entry))
-    file = file_from_entry(address, role="lora")
-    if "://" not in address:
-        return ModelFile(file.path if posixpath.isabs(file.path) else posixpath.join(within, file.path), role="lora")
-    name = posixpath.basename(file.name)
-    return ModelFile(
-        posixpath.join(within, name), repo=file.repo, revision=file.revision, name=file.name, url=file.url, role="lora"
-    )
+    origin = file_from_entry(split_url(entry)[0])
+    path = (folder.path / url_target(entry)).as_posix()
+    return replace(origin, path=path, name=origin.name or posixpath.basename(path), role="lora")
 
 
 def _folder(model: ModelDef, replaced: tuple[str, ...]) -> list[ModelFile]:
@@ -189,11 +184,7 @@ def _file(model: ModelDef, entry: str, role: str) -> ModelFile:
         raise ModelNotFound(f"{model.model_type}: {exc}") from exc
     checksums = model.get("sha256")
     known = str(checksums.get(posixpath.basename(file.path)) or "") if isinstance(checksums, dict) else ""
-    if not known:
-        return file
-    return ModelFile(
-        file.path, repo=file.repo, revision=file.revision, name=file.name, url=file.url, role=role, sha256=known.lower()
-    )
+    return replace(file, sha256=known.lower()) if known else file
 
 
 def _modules(model: ModelDef, options: LoadOptions) -> Iterable[str]:

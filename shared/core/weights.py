@@ -23,14 +23,12 @@ class Weights:
 
     `folder` has diffusers' layout; None: the model is single files alone. `parts` are the files that stand for the
     weights of a part ("transformer", "transformer_2", "text_encoder", "vae"; "checkpoint": of all), whose folder then
-    holds only its configuration. `modules` are laid over the transformer, `loras` are always applied; `preload` are
-    further files by name, `extra_parts` the folders or files of parts that the definition places elsewhere.
+    holds only its configuration. `modules` are laid over the transformer; `preload` are further files by name, `extra_parts` the folders or files of parts that the definition places elsewhere.
     """
 
     folder: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
     modules: tuple[Path, ...] = ()
-    loras: tuple[Path, ...] = ()
     preload: Mapping[str, Path] = field(default_factory=dict)
     extra_parts: Mapping[str, Path] = field(default_factory=dict)
     variant: str = ""
@@ -50,14 +48,13 @@ def find_weights(model: ModelDef, roots: Sequence[str], options: LoadOptions | N
                 raise DownloadError(f"{model.name}: {place} is incomplete; missing {', '.join(missing)}.")
         places.append((file, place))
     by_role = {file.role: place for file, place in places}
-    others = (PIPELINE, "module", "lora", "preload")
+    others = (PIPELINE, "module", "preload")
     extra = {file.role: place for file, place in places if file.role.startswith(EXTRA)}
     return Weights(
         folder=by_role.get(PIPELINE),
         parts={file.role: place for file, place in places if file.role not in (*others, *extra)},
         extra_parts={role.removeprefix(EXTRA): place for role, place in extra.items()},
         modules=tuple(place for file, place in places if file.role == "module"),
-        loras=tuple(place for file, place in places if file.role == "lora"),
         preload={place.name: place for file, place in places if file.role == "preload"},
         variant=next((file.variant for file, _ in places if file.role == PIPELINE), ""),
     )

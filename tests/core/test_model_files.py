@@ -11,6 +11,7 @@ import pytest
 from shared.core.checkpoints import Finder, availability, locate
 from shared.core.contracts import LoadOptions, ModelFile
 from shared.core.errors import DownloadError, ModelNotFound
+from shared.core.lora_files import LoraFolder
 from shared.core.model_def import ModelDef, build_model_def
 from shared.core.model_files import file_from_entry, lora_file, model_files, pick_variant
 from shared.core.weights import find_weights
@@ -101,7 +102,6 @@ def test_each_key_stands_for_its_part() -> None:
             "text_encoder_folder": "umt5",
             "VAE_URLs": [HUB + "vae_bf16.safetensors"],
             "modules": [[HUB + "vace_bf16.safetensors", HUB + "vace_quanto_int8.safetensors"]],
-            "loras": [HUB + "loras_accelerators/fast.safetensors"],
             "preload_URLs": [HUB + "extra/map.json|maps"],
         }
     )
@@ -113,7 +113,6 @@ def test_each_key_stands_for_its_part() -> None:
         ("text_encoder", "umt5/umt5_quanto_int8.safetensors"),
         ("vae", "vae_bf16.safetensors"),
         ("module", "vace_bf16.safetensors"),
-        ("lora", "fast.safetensors"),
         ("preload", "maps/map.json"),
     ]
     assert files[0].without == ("transformer", "transformer_2", "text_encoder", "vae")
@@ -181,13 +180,16 @@ def test_addresses_and_paths_that_lead_astray_are_refused(entry: str) -> None:
         model_files(build({"URLs": [entry]}))
 
 
-def test_a_lora_of_a_settings_file_lies_in_the_lora_folder() -> None:
-    file = lora_file("https://host.example/x/style.safetensors|looks", "loras/wan")
-    assert (file.path, file.url) == ("loras/wan/looks/style.safetensors", "https://host.example/x/style.safetensors")
-    assert lora_file("looks/style.safetensors", "loras/wan").path == "loras/wan/looks/style.safetensors"
-    assert lora_file("/data/style.safetensors", "loras/wan").path == "/data/style.safetensors"
+def test_a_lora_from_an_address_lies_in_the_lora_folder(tmp_path: Path) -> None:
+    folder = LoraFolder(tmp_path / "wan", "wan")
+    file = lora_file("https://host.example/x/style.safetensors?a=b|looks", folder)
+    assert file.path == str(tmp_path / "wan" / "looks" / "style.safetensors")
+    assert file.url == "https://host.example/x/style.safetensors?a=b"
+    hub = lora_file(HUB + "loras/fast.safetensors", folder)
+    assert (hub.path, hub.repo) == (str(tmp_path / "wan" / "fast.safetensors"), "DeepBeepMeep/Wan2.1")
+    assert hub.name == "loras/fast.safetensors"
     with pytest.raises(ModelNotFound):
-        lora_file("../style.safetensors", "loras/wan")
+        lora_file("file:///etc/style.safetensors", folder)
 
 
 def test_files_of_another_programs_folder_are_found_by_name(tmp_path: Path) -> None:
