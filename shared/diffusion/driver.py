@@ -15,11 +15,13 @@ from PIL import Image
 from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import Cancelled, SettingsError
 from shared.diffusion.guard import cancellable, networks_of, told_as_memory
+from shared.diffusion.guidance_plan import pipeline_guidance
 from shared.diffusion.latents import encoded_picture, unpacked
 from shared.diffusion.outputs import frames_of, sampling_rate_of, sounds_of
 from shared.diffusion.preview import LatentPreview
 from shared.diffusion.run import prepared
 from shared.diffusion.samplers import make_scheduler
+from shared.diffusion.text_cache import remember_prompts
 from shared.diffusion.watch import watched
 
 if TYPE_CHECKING:
@@ -154,6 +156,7 @@ class DiffusersPipeline:
 
         if self._scheduler is not None:
             pipe.scheduler = self.scheduler(window)
+        remember_prompts(pipe)
         with cancellable(pipe, is_cancelled), prepared(pipe, self.model, window, on_step):
             on_step(Step("Encoding prompt"))
             accepted = inspect.signature(type(pipe).__call__).parameters
@@ -166,15 +169,16 @@ class DiffusersPipeline:
     def _guidance(self, window: WindowRequest) -> Mapping[str, Any]:
         """Where the guidance goes. A network that has learned guidance as an input reads that from `guidance_scale`
         (`embedded_guidance` of the definition: a setting of its own) and the true one from `true_cfg_scale`."""
+        scale = pipeline_guidance(window)
         if self.model.get("embedded_guidance"):
             embedded = window.settings.get("embedded_guidance_scale")
-            return {"guidance_scale": embedded, "true_cfg_scale": window.guidance_scale}
+            return {"guidance_scale": embedded, "true_cfg_scale": scale}
         accepted = inspect.signature(type(self.pipe).__call__).parameters
         network = getattr(self.pipe, "transformer", None)
         is_embedded = network is None or getattr(network.config, "guidance_embeds", True)
         if "true_cfg_scale" in accepted and not ("guidance_scale" in accepted and is_embedded):
-            return {"true_cfg_scale": window.guidance_scale}
-        return {"guidance_scale": window.guidance_scale}
+            return {"true_cfg_scale": scale}
+        return {"guidance_scale": scale}
 
     def _pictures(self, window: WindowRequest) -> dict[str, Any]:
         """The media of the window under the names that most pipelines use."""

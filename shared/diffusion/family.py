@@ -13,6 +13,7 @@ from shared.core.custom_settings import NAME as CUSTOM
 from shared.core.custom_settings import custom_problems, described
 from shared.core.model_files import model_files
 from shared.core.model_params import params_of
+from shared.diffusion.abilities import abilities
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -59,7 +60,8 @@ class DiffusersFamily:
 
     def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """What the architecture implies; the JSON's own keys win."""
-        return self.table[architecture].definition
+        found = self.table[architecture]
+        return {**abilities(found.pipelines), **found.definition}
 
     def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The checkpoint's folder, and the single files that the definition names."""
@@ -73,7 +75,8 @@ class DiffusersFamily:
 
     def load(self, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Pipeline:
         """Load the model found under the checkpoint roots or in the Hugging Face cache."""
-        from shared.diffusion.attention import set_attention
+        from shared.diffusion.attention import choose_attention
+        from shared.diffusion.compiling import compile_blocks
         from shared.diffusion.loading import load_pipeline
         from shared.diffusion.offload import place
 
@@ -81,10 +84,9 @@ class DiffusersFamily:
         module, _, driver = architecture.driver.partition(":")
         driver_class = getattr(importlib.import_module(module), driver)
         pipe = load_pipeline(model, roots, options, architecture.pipelines)
-        for part in pipe.components.values():
-            if hasattr(part, "set_attention_backend"):
-                set_attention(part, options.attention)
+        choose_attention(pipe, options.attention, options.device)
         stays = place(pipe, options.device, options.profile) == "resident"
+        compile_blocks(pipe, options.compile if stays else "", options.device)
         return driver_class(pipe, model, keeps_weights=stays)
 
 

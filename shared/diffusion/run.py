@@ -7,6 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.core.contracts import Step, WindowRequest
+from shared.diffusion.guidance import steered
+from shared.diffusion.lora import apply_loras
+from shared.diffusion.notices import told
+from shared.diffusion.step_cache import step_cached
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -24,4 +28,4 @@ def prepared(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callabl
 Hook = Callable[[Any, "ModelDef", WindowRequest, Callable[[Step], None]], Any]
 
 # In this order: a LoRA changes the networks, a cache skips their passes, guidance joins those passes.
-HOOKS: tuple[Hook, ...] = ()
+HOOKS: tuple[Hook, ...] = (told, apply_loras, step_cached, steered)
