@@ -17,7 +17,7 @@ COMMON_NAMES = re.compile(
     re.IGNORECASE,
 )
 # Classes of parts that are settings and word lists alone.
-_WITHOUT_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|TokenizerFast|Processor|ProcessorFast|FeatureExtractor|Backend)$")
+_WITHOUT_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|Processor|FeatureExtractor|Backend)(Fast|Pil)?$")
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:
