@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from shared.core.errors import WanGPError
+from shared.core.lora_files import flag_folder
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 7860
@@ -24,13 +25,13 @@ LORA_FOLDERS = (
 # Accepted for the sake of WanGP's start scripts; `unserved_flags` names those in use.
 UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
-    "debug_deepy", "share", "theme", "lock_config", "lock_model", "betatest", "debug_gen_form", "lora_preset",
+    "debug_deepy", "share", "theme", "lock_config", "lock_model", "betatest", "debug_gen_form",
     "check_loras", "multiple_images", "preload", "perc_reserved_mem_max", "vram_safety_coefficient", "compile",
     "vae_config", "save_quantized", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "apikey", "base_url", "webhook_url", "queue_size", "queue_history",
     "fooocus_api_port", "fooocusapi_port", "wan_api_port", "image_model", "i2v_model", "video_retention",
     "allow_private_urls", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B", "fp16",
-    "bf16", "lora_dir", *(f"lora_dir_{name}".replace("-", "_") for name in LORA_FOLDERS),
+    "bf16", 
 )  # fmt: skip
 
 
@@ -184,6 +185,16 @@ def _add_diagnostics(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--save-speakers", action="store_true", help="keep the voices that were split")
     for name in ("refresh-catalog", "refresh-full-catalog", "merge-catalog"):
         group.add_argument(f"--{name}", action="store_true", help="list of the plugins")
+
+
+def lora_dirs(flags: argparse.Namespace) -> dict[str, str]:
+    """The LoRA folders that flags put elsewhere, by the names that models give them."""
+    given = {flag_folder(""): flags.lora_dir}
+    for name in (flag.replace("-", "_") for flag in LORA_FOLDERS):
+        value = getattr(flags, f"lora_dir_{name}")
+        if value:
+            given[flag_folder(name)] = value
+    return {folder: path for folder, path in given.items() if path}
 
 
 def _port(text: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from shared.core.contracts import FamilyHandler
 from shared.core.errors import ModelNotFound, SettingsError
 from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice
+from shared.core.lora_files import LoraFolder, lora_problems
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
@@ -41,6 +42,7 @@ class Resolved:
     handler: FamilyHandler
     params: Mapping[str, Param]
     settings: dict[str, Any]
+    lora_folder: LoraFolder
 
 
 def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
@@ -54,7 +56,8 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     settings |= repainting(settings)
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
-    return Resolved(model, registry.handler(model), registry.params(model), settings)
+    params = registry.params(model)
+    return Resolved(model, registry.handler(model), params, settings, registry.lora_folder(model))
 
 
 def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:
@@ -79,6 +82,8 @@ def settings_problems(resolved: Resolved) -> list[str]:
     found = problems(settings, model, resolved.params)
     found += [problem for problem in resolved.handler.problems(settings, model) if problem not in found]
     named = {sentence.split(":", 1)[0] for sentence in found}
+    if "activated_loras" not in named:
+        found += lora_problems(settings, resolved.lora_folder)
     if not {"spatial_upsampling", "temporal_upsampling"} & named:
         try:
             read_postprocessing(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import psutil
@@ -21,6 +22,7 @@ from shared.engine.generate_prepare import Resolved, check, own_settings, resolv
 from shared.engine.generate_report import Reporter, Watchers
 from shared.engine.generate_scene import SceneBuilder
 from shared.engine.generate_windows import Frames, SampleRun, Scene
+from shared.engine.loras import lora_files
 from shared.engine.output import OutputWriter, Product, last_file
 from shared.engine.plan import Clip, plan_clips, resolve_seed, sample_seed
 from shared.engine.postprocess import Postprocessing, postprocess, read_postprocessing
@@ -84,6 +86,13 @@ class Job:
         """The whole settings."""
         return self.resolved.settings
 
+    @cached_property
+    def lora_files(self) -> dict[str, str]:
+        """The file of each LoRA. Raises SettingsError for one that is not there or is none."""
+        return lora_files(
+            self.resolved.model, self.settings, self.resolved.lora_folder, self.services.root
+        )
+
     @property
     def samples(self) -> int:
         """Samples of each clip, as planned."""
@@ -141,6 +150,8 @@ def _finishing(settings: Mapping[str, Any], scene: Scene, model: ModelDef) -> Po
 
 def _acquire(job: Job) -> Pipeline:
     models, model = job.services.models, job.resolved.model
+    if job.lora_files:
+        job.report.checkpoint()
     options = job.services.load_options(job.settings)
     job.report.move_to(_position(job, 0, 1, job.samples))
     if not models.is_loaded(model, options):
@@ -184,7 +195,8 @@ def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int 
 
 def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tuple[int, int, int]) -> None:
     clip_no, number, index = place
-    scene, seed, started = job.scenes[clip_no], sample_seed(job.seed, number), time.monotonic()
+    scene = replace(job.scenes[clip_no], lora_files=job.lora_files)
+    seed, started = sample_seed(job.seed, number), time.monotonic()
     keeps_sound = bool(job.resolved.model.get("output_audio_is_input_audio"))
     run = SampleRun(scene, job.settings, seed, pipeline, job.report, keeps_sound)
     media_type = _media_type(job)

@@ -44,6 +44,7 @@ class Scene:
     enlarged_to: tuple[int, int] | None = None
     audio: AudioClip | None = None
     sound: AudioClip | None = None
+    lora_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frames_bytes(self) -> int:
@@ -182,6 +183,7 @@ class SampleRun:
             settings=settings,
             references=scene.guide.references,
             fps=scene.canvas.fps or None,
+            lora_files=scene.lora_files,
         )
         first = self._new_frames - (0 if prefix is None else len(prefix)) - trimmed
         return self._guided(request, first)

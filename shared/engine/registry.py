@@ -15,6 +15,7 @@ import models
 from shared.core.checkpoints import Availability, Finder, availability
 from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
+from shared.core.lora_files import LoraFolder, lora_folder
 from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
 from shared.core.params import Param
 
@@ -96,7 +97,15 @@ class Registry:
         if model.model_type not in self._params:
             params = self.handler(model).settings(model)
             self._params[model.model_type] = {param.name: param for param in params}
-        return dict(self._params[model.model_type])
+        found = dict(self._params[model.model_type])
+        if "activated_loras" in found:
+            names = self.lora_folder(model).files()
+            found["activated_loras"] = found["activated_loras"].with_changes(choices=tuple((n, n) for n in names))
+        return found
+
+    def lora_folder(self, model: ModelDef) -> LoraFolder:
+        """Where the LoRAs of a model are."""
+        return lora_folder(model, self.root, self.config or {})
 
     def roots(self) -> list[str]:
         """The folders in which weights are looked for, in order, absolute."""

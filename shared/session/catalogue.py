@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import ModelNotFound
+from shared.core.lora_presets import LoraPreset, apply_preset, find_preset, presets_of, write_preset
 from shared.core.settings import complete
 from shared.core.settings_io import export_settings
 from shared.core.settings_upgrade import upgrade
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from shared.session.runtime import Runtime
 
 MAX_LIMIT = 500
-LORA_ENDINGS = (".safetensors", ".sft")
 
 _AVAILABILITY: Mapping[str, tuple[int, str]] = {
     "available": (2, "blue_square"),
@@ -32,7 +32,7 @@ class Catalogue:
     """Answers about the models of a runtime; every answer is a copy that the caller may change."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._registry, self._config, self._root = runtime.registry, runtime.config, runtime.root
+        self._registry, self._root = runtime.registry, runtime.root
 
     def find(
         self,
@@ -111,7 +111,7 @@ class Catalogue:
         """The LoRA files in the folder of the model's family, as paths relative to it."""
         model = self._known(model_type)
         supported = has_loras(model, self._registry.params(model))
-        loras = sorted(_lora_files(self._lora_folder(model))) if supported else []
+        loras = self._registry.lora_folder(model).files() if supported else []
         return {"model_type": model.model_type, "supported": supported, "loras": loras, "count": len(loras)}
 
     def _known(self, model_type: Any) -> ModelDef:
@@ -122,8 +122,22 @@ class Catalogue:
         except ModelNotFound as exc:
             raise ValueError(str(exc)) from exc
 
-    def _lora_folder(self, model: ModelDef) -> Path:
-        return self._root / str(self._config.get("loras_root") or "loras") / str(model.get("lora_dir") or model.family)
+    def presets(self, model_type: str) -> list[LoraPreset]:
+        """The accelerator profiles, LoRA presets and settings files that are offered for a model."""
+        model = self._known(model_type)
+        if not has_loras(model, self._registry.params(model)):
+            return []
+        return presets_of(model, self._root, self._registry.lora_folder(model))
+
+    def with_preset(self, settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Settings with a preset of their model over them. Raises SettingsError for one that is not there."""
+        model = self._registry.model_for(settings)
+        return apply_preset(complete(settings, model), find_preset(self.presets(model.model_type), name))
+
+    def save_preset(self, settings: Mapping[str, Any], name: str, full_prompt: bool) -> Path:
+        """Save the LoRAs of settings beside the LoRA files of their model."""
+        folder = self._registry.lora_folder(self._registry.model_for(settings))
+        return write_preset(folder, name, settings, full_prompt=full_prompt)
 
     def _passes(self, model: ModelDef, name: str | None, query: str | None, filters: Mapping[str, Any]) -> bool:
         if name and not fnmatch.fnmatchcase(model.name.casefold(), name.casefold()):
@@ -202,6 +216,29 @@ class CatalogueMethods:
         """The LoRAs that are there for a model. Raises ValueError for an unknown model."""
         return self._catalogue.loras(model_type)
 
+    def list_lora_presets(self, model_type: str) -> list[dict[str, str]]:
+        """What can be laid over a model's settings: `name`, `kind` (accelerator, preset or settings), `help`, `path`.
+
+        Raises ValueError for an unknown model.
+        """
+        found = self._catalogue.presets(model_type)
+        return [{"name": one.name, "kind": one.kind, "help": one.help, "path": str(one.path)} for one in found]
+
+    def apply_lora_preset(self, settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """The settings, completed, with the preset of that name over them.
+
+        An accelerator takes the place of the accelerators, anything else that of the user's LoRAs. Raises
+        SettingsError for a preset that is not there, ModelNotFound where the settings name no model.
+        """
+        return self._catalogue.with_preset(settings, name)
+
+    def save_lora_preset(self, settings: Mapping[str, Any], name: str, full_prompt: bool = False) -> str:
+        """Save the user's LoRAs of the settings as `<name>.lset`; the path.
+
+        Without `full_prompt` only the remarks of the prompt go along. Raises WanGPError when it cannot be written.
+        """
+        return str(self._catalogue.save_preset(settings, name, full_prompt))
+
     def get_model_availability(self, model_type: str) -> dict[str, Any] | None:
         """Whether a model's files are on disk; None when it is not known."""
         model = self._catalogue.get(model_type)
@@ -240,13 +277,6 @@ def _accepts(key: str, value: Any, wanted: set[str]) -> bool:
 def _as_set(value: Any) -> set[str]:
     values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     return {str(item).casefold() for item in values}
-
-
-def _lora_files(folder: Path) -> Iterable[str]:
-    if folder.is_dir():
-        for path in folder.rglob("*"):
-            if path.suffix.lower() in LORA_ENDINGS and path.is_file():
-                yield path.relative_to(folder).as_posix()
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from shared.core.config import Config
-from shared.core.flags import parse_flags, unserved_flags
+from shared.core.flags import lora_dirs, parse_flags, unserved_flags
 from shared.core.state import AppState
 from shared.core.task import Task
 from shared.core.version import VERSION
@@ -234,5 +234,5 @@ def _check_root(root: Path) -> None:
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The configuration values that flags replace for this run."""
-    given = {"profile": args.profile, "attention_mode": args.attention, "loras_root": args.loras}
+    given = {"profile": args.profile, "attention_mode": args.attention, "loras_root": args.loras, "lora_dirs": lora_dirs(args) or ""}
     return {key: value for key, value in given.items() if value not in ("", -1.0)}
