@@ -127,6 +127,14 @@ def _dry_run(session: WanGPSession, source: Sequence[Any]) -> int:
     problems = session.check(source)
     for index, problem in problems:
         tell_error(f"task {index}: {problem}" if len(source) > 1 else problem)
+    needs = session.memory_needs(source)
+    for index, need in needs:
+        line = f"task {index}: {need.text}" if len(source) > 1 else need.text
+        if need.fits:
+            tell(f"{line}.")
+        else:
+            tell_error(line)
+    problems = [*problems, *((index, need.text) for index, need in needs if not need.fits)]
     if not problems:
         tell(f"{len(source)} task{'s' if len(source) > 1 else ''}: nothing to complain about.")
     return 1 if problems else 0

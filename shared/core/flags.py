@@ -26,12 +26,10 @@ LORA_FOLDERS = (
 UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
     "debug_deepy", "share", "theme", "lock_config", "lock_model", "betatest", "debug_gen_form",
-    "check_loras", "multiple_images", "preload", "perc_reserved_mem_max", "vram_safety_coefficient", "compile",
-    "vae_config", "save_quantized", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
+    "check_loras", "multiple_images", "compile", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "apikey", "base_url", "webhook_url", "queue_size", "queue_history",
     "fooocus_api_port", "fooocusapi_port", "wan_api_port", "image_model", "i2v_model", "video_retention",
-    "allow_private_urls", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B", "fp16",
-    "bf16", 
+    "allow_private_urls", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B",
 )  # fmt: skip
 
 
@@ -162,7 +160,9 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile", type=float, choices=PROFILES, default=-1.0, help="memory profile (-1: the config's)"
     )
-    group.add_argument("--preload", default="0", metavar="MB", help="MB of the model kept on the device")
+    group.add_argument(
+        "--preload", type=float, default=0, metavar="MB", help="MB of each transformer kept on the card when streamed"
+    )
     group.add_argument("--perc-reserved-mem-max", type=float, default=0, metavar="SHARE", help="most memory to reserve")
     group.add_argument(
         "--vram-safety-coefficient", type=float, default=0.8, metavar="SHARE", help="share of VRAM in use"
@@ -171,8 +171,11 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--compile", action="store_true", help="compile the transformer")
     group.add_argument("--fp16", action="store_true", help="16-bit floats of the older kind")
     group.add_argument("--bf16", action="store_true", help="16-bit brain floats")
-    group.add_argument("--vae-config", default="", metavar="N", help="tiling of the VAE")
-    group.add_argument("--save-quantized", action="store_true", help="keep the quantized weights")
+    group.add_argument(
+        "--vae-config", type=int, choices=(-1, 0, 1, 2, 3), default=-1,
+        help="VAE tiling: 0 by need, 1 never, 2 and 3 in tiles of 256 and 128 pixels (-1: the config's)",
+    )  # fmt: skip
+    group.add_argument("--save-quantized", action="store_true", help="keep the quantized weights (always done)")
     group.add_argument("--convrot", action="store_true", help="rotated convolutions")
 
 

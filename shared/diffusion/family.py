@@ -85,7 +85,7 @@ class DiffusersFamily:
         driver_class = getattr(importlib.import_module(module), driver)
         pipe = load_pipeline(model, roots, options, architecture.pipelines)
         choose_attention(pipe, options.attention, options.device)
-        stays = place(pipe, options.device, options.profile) == "resident"
+        stays = place(pipe, options) == "resident"
         compile_blocks(pipe, options.compile if stays else "", options.device)
         return driver_class(pipe, model, keeps_weights=stays)
 

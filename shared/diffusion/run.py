@@ -11,6 +11,7 @@ from shared.diffusion.guidance import steered
 from shared.diffusion.lora import apply_loras
 from shared.diffusion.notices import told
 from shared.diffusion.step_cache import step_cached
+from shared.diffusion.tiling import tiled
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -28,4 +29,4 @@ def prepared(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callabl
 Hook = Callable[[Any, "ModelDef", WindowRequest, Callable[[Step], None]], Any]
 
 # In this order: a LoRA changes the networks, a cache skips their passes, guidance joins those passes.
-HOOKS: tuple[Hook, ...] = (told, apply_loras, step_cached, steered)
+HOOKS: tuple[Hook, ...] = (tiled, told, apply_loras, step_cached, steered)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import psutil
-
-from shared.core.contracts import Control, Pipeline
+from shared.core.contracts import Control, LoadOptions, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
 from shared.core.events import Event, Finished, MediaType, Stage
 from shared.core.model_def import ModelDef
@@ -18,6 +16,7 @@ from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
 from shared.engine.generate_edit import edit_media, is_edit
 from shared.engine.generate_inputs import load_inputs
+from shared.engine.generate_memory import check_budget, check_frames, is_out_of_memory, shortage
 from shared.engine.generate_prepare import Resolved, check, own_settings, resolve, tell_ignored
 from shared.engine.generate_report import Reporter, Watchers
 from shared.engine.generate_scene import SceneBuilder
@@ -26,7 +25,7 @@ from shared.engine.loras import lora_files
 from shared.engine.output import OutputWriter, Product, last_file
 from shared.engine.plan import Clip, plan_clips, resolve_seed, sample_seed
 from shared.engine.postprocess import Postprocessing, postprocess, read_postprocessing
-from shared.engine.services import Services
+from shared.engine.services import Services, media_type_of
 from shared.engine.status import Position
 
 VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv")
@@ -54,18 +53,42 @@ def run_task(
             return Finished(task.id, task.client_id, "done")
         job = _prepare(task, services, report)
         stage = "generation"
-        _make(job, _acquire(job))
+        _run(job)
         return Finished(task.id, task.client_id, "done")
     except Cancelled as cancelled:
         return Finished(task.id, task.client_id, "cancelled", str(cancelled), "cancelled")
+    except OutOfMemory as error:
+        told = str(error)  # the error itself would hold on to the tensors of its frames
     except WanGPError as error:
         return Finished(task.id, task.client_id, "failed", str(error), stage)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        shortage = _shortage(task, services, error)
-    services.models.release()
-    return Finished(task.id, task.client_id, "failed", str(shortage), stage)
+        told = str(shortage(task, services, error))
+    if stage == "generation":
+        services.models.release()
+    return Finished(task.id, task.client_id, "failed", told, stage)
+
+
+def _run(job: Job) -> None:
+    """Make everything; when memory runs out, once more with as little of it held at once as can be."""
+    try:
+        _make(job, _acquire(job))
+        return
+    except (OutOfMemory, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    # Outside the handler nothing holds the tensors of the failed attempt any more.
+    job.services.models.release()
+    job.report.checkpoint()
+    job.report.info(
+        f"Memory ran out ({reason}). Trying once more with weights streamed and pictures decoded in small tiles."
+    )
+    try:
+        _make(job, _acquire(job, leaner=True))
+    except OutOfMemory as error:
+        raise shortage(job.task, job.services, error) from error
 
 
 @dataclass(frozen=True)
@@ -116,7 +139,8 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
     )
     builder = SceneBuilder(settings, resolved.model, inputs, services.config.get("fit_canvas"), report.info)
     scenes = tuple(builder.build(clip) for clip in clips)
-    _check_memory(scenes)
+    check_frames(scenes)
+    check_budget(settings, resolved.model, scenes, _load_options(settings, resolved.model, services), services)
     return Job(
         task=task,
         services=services,
@@ -129,17 +153,6 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
     )
 
 
-def _check_memory(scenes: Sequence[Scene]) -> None:
-    """Refuse a clip whose frames alone would not fit. They are held twice for a moment, when windows are joined."""
-    needed = 2 * max(scene.frames_bytes for scene in scenes)
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise OutOfMemory(
-            f"video_length: the frames of this clip would take {needed / 2**30:.1f} GB of memory, and "
-            f"{available / 2**30:.1f} GB are free. Lower video_length or resolution."
-        )
-
-
 def _finishing(settings: Mapping[str, Any], scene: Scene, model: ModelDef) -> Postprocessing:
     finishing = replace(read_postprocessing(settings), base=scene.enlarged_to)
     if model.get("audio_only"):
@@ -148,11 +161,15 @@ def _finishing(settings: Mapping[str, Any], scene: Scene, model: ModelDef) -> Po
     return finishing
 
 
-def _acquire(job: Job) -> Pipeline:
+def _load_options(settings: Mapping[str, Any], model: ModelDef, services: Services) -> LoadOptions:
+    return services.load_options(settings, media_type_of(settings, model))
+
+
+def _acquire(job: Job, *, leaner: bool = False) -> Pipeline:
     models, model = job.services.models, job.resolved.model
     if job.lora_files:
         job.report.checkpoint()
-    options = job.services.load_options(job.settings)
+    options = replace(_load_options(job.settings, model, job.services), leaner=leaner)
     job.report.move_to(_position(job, 0, 1, job.samples))
     if not models.is_loaded(model, options):
         job.report.phase(f"Loading model {model.name}")
@@ -207,7 +224,9 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
         frames = () if media_type == "audio" else _finished(job, clip_no, run.frames(), seed)
         spent_s = time.monotonic() - started
         pictures = job.clips[clip_no].pictures()
-        return Product(index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures)
+        return Product(
+            index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures, run.layers
+        )
 
     def on_window(window_no: int) -> None:
         if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):
@@ -241,29 +260,3 @@ def _own_settings(job: Job, clip_no: int, seed: int, num_frames: int) -> dict[st
     if _media_type(job) == "video" and not has_commands:
         settings["video_length"] = num_frames
     return settings
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device or the machine has too little memory."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "not enough memory", "can't allocate memory"))
-
-
-def _shortage(task: Task, services: Services, error: BaseException) -> OutOfMemory:
-    params: Mapping[str, Any] = task.params
-    size = ", ".join(
-        f"{name} {params[name]}" for name in ("resolution", "video_length", "sliding_window_size") if params.get(name)
-    )
-    where = "the graphics card" if services.device.startswith("cuda") else "this machine"
-    asked = f" ({size})" if size else ""
-    return OutOfMemory(
-        f"There is too little memory on {where} for this task{asked}. Lower resolution or video_length, use a smaller "
-        f"sliding_window_size, or choose a leaner memory profile (override_profile 4 or 5). ({_first_line(error)})"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -34,6 +34,11 @@ class ModelManager:
         return self._pipeline is not None and self._key == _key(model, options)
 
     @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders in which weights are looked for, in order."""
+        return self._roots
+
+    @property
     def resident(self) -> Pipeline | None:
         """The loaded model, whichever it is."""
         return self._pipeline

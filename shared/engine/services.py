@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.core.config import Config
 from shared.core.contracts import LoadOptions
 from shared.core.task import Task
 from shared.engine.model_manager import ModelManager
 from shared.engine.registry import Registry
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
 
 MetadataHook = Callable[[dict[str, Any], Mapping[str, Any], str], dict[str, Any] | None]
 
@@ -68,15 +71,36 @@ class Services:
             return self.output_dir
         return self.config.folder_path(_SAVE_PATHS[media_type])
 
-    def load_options(self, settings: Mapping[str, Any]) -> LoadOptions:
-        """How to load a model: the program's settings, with the task's own over them."""
-        profile = settings.get("override_profile", -1)
-        return LoadOptions(
-            device=self.device,
-            profile=float(profile if profile != -1 else self.config.get("profile")),
-            attention=str(settings.get("override_attention") or self.config.get("attention_mode")),
-            quantization=str(self.config.get("transformer_quantization")),
-        )
+    def load_options(self, settings: Mapping[str, Any], media_type: str = "video") -> LoadOptions:
+        """How to load a model that makes this type of media."""
+        return load_options(self.config, self.device, settings, media_type)
+
+
+def load_options(config: Config, device: str, settings: Mapping[str, Any], media_type: str = "video") -> LoadOptions:
+    """How to load a model on `device`: the program's settings, with the task's own over them."""
+    profile = settings.get("override_profile", -1)
+    dtype = "" if device.startswith("cpu") else str(config.get("transformer_dtype_policy") or "")
+    return LoadOptions(
+        device=device,
+        dtype=dtype,
+        vae_dtype="float32" if str(config.get("vae_precision")) == "32" else "",
+        profile=float(profile if profile != -1 else config.get(f"{media_type}_profile", config.get("profile"))),
+        attention=str(settings.get("override_attention") or config.get("attention_mode")),
+        quantization=str(config.get("transformer_quantization") or ""),
+        text_encoder_quantization=str(config.get("text_encoder_quantization") or ""),
+        compile=str(config.get("compile") or ""),
+        preload_mb=float(config.get("preload_in_VRAM") or 0),
+        reserved_share=float(config.get("perc_reserved_mem_max", 0) or 0),
+        vram_share=float(config.get("vram_safety_coefficient", 0.8) or 0.8),
+        vae_tiling=int(config.get("vae_config") or 0),
+    )
+
+
+def media_type_of(settings: Mapping[str, Any], model: ModelDef) -> str:
+    """What settings make with a model: "audio", "image" or "video"."""
+    if model.get("audio_only"):
+        return "audio"
+    return "image" if settings.get("image_mode") else "video"
 
 
 def build_services(

@@ -24,6 +24,7 @@ from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.engine.worker import Worker
 from shared.session.checks import task_problems
+from shared.session.memory import MemoryNeed, memory_need
 from shared.session.private_folder import make_private_folder
 from shared.session.sources import task_from_settings
 
@@ -159,6 +160,10 @@ class Runtime:
         """Everything that keeps a settings dict from being run, as sentences."""
         return task_problems(settings, self.registry)
 
+    def memory_need(self, settings: Mapping[str, Any]) -> MemoryNeed | None:
+        """What a settings dict would take of this machine's memory; None where that is not known."""
+        return memory_need(settings, self.registry, self.config, self.executor.device)
+
     def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
         """Queue one settings dict; it is on disk when this returns."""
         return self.queue.put([task_from_settings(settings, self.registry, client_id=client_id)])[0]
@@ -234,5 +239,14 @@ def _check_root(root: Path) -> None:
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The configuration values that flags replace for this run."""
-    given = {"profile": args.profile, "attention_mode": args.attention, "loras_root": args.loras, "lora_dirs": lora_dirs(args) or ""}
-    return {key: value for key, value in given.items() if value not in ("", -1.0)}
+    given = {
+        **dict.fromkeys(("profile", "video_profile", "image_profile", "audio_profile"), args.profile),
+        "attention_mode": args.attention,
+        "loras_root": args.loras, "lora_dirs": lora_dirs(args) or "",
+        "preload_in_VRAM": args.preload or "",
+        "perc_reserved_mem_max": args.perc_reserved_mem_max or "",
+        "vram_safety_coefficient": args.vram_safety_coefficient if args.vram_safety_coefficient != 0.8 else "",
+        "vae_config": args.vae_config,
+        "transformer_dtype_policy": "fp16" if args.fp16 else "bf16" if args.bf16 else "",
+    }
+    return {key: value for key, value in given.items() if value not in ("", -1)}

@@ -22,6 +22,7 @@ from shared.session.edits import (
     build_media_postprocessing_settings,
 )
 from shared.session.job import SessionJob
+from shared.session.memory import MemoryNeed
 from shared.session.run import Entry, JobRun
 from shared.session.runtime import CONFIG_NAME, NO_PAGE, PROGRAM_ROOT, Runtime
 from shared.session.sources import Submission, read_file, read_submissions
@@ -150,6 +151,18 @@ class WanGPSession(CatalogueMethods):
             for index, submission in enumerate(submissions, start=1)
             for problem in _problems(runtime, submission)
         ]
+
+    def memory_needs(self, source: Any) -> list[tuple[int, MemoryNeed]]:
+        """What each task would take of this machine's memory, by number from 1; those that are not known are left out.
+
+        Raises as `submit`.
+        """
+        runtime = self.runtime
+        submissions = read_submissions(source, runtime.registry, runtime.load_queue)
+        found = (
+            (index, runtime.memory_need(submission.task.params)) for index, submission in enumerate(submissions, 1)
+        )
+        return [(index, need) for index, need in found if need is not None]
 
     def read_file(self, path: str | PathLike[str]) -> list[Task]:
         """The tasks of a settings file, manifest or saved queue, to be changed and submitted; raises as `submit`.

@@ -11,7 +11,7 @@ import gradio as gr
 from shared.ui.texts import panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("base.js", "form.js", "stage.js", "queue.js", "gallery.js", "live.js")
+SCRIPTS = ("base.js", "form.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:

@@ -39,6 +39,7 @@ def page_routes(runtime: Any, feed: LiveFeed, windows: Windows, is_allowed: Call
     _add_stream(router, feed, windows)
     _add_queue(router, runtime)
     _add_results(router, runtime)
+    _add_memory(router, runtime)
     return router
 
 
@@ -98,6 +99,19 @@ def _add_queue(router: APIRouter, runtime: Any) -> None:
             io.BytesIO(content), media_type="application/zip",
             headers={**NEVER, "Content-Disposition": 'attachment; filename="queue.zip"'},
         )  # fmt: skip
+
+
+def _add_memory(router: APIRouter, runtime: Any) -> None:
+    @router.get("/memory")
+    def memory(settings: str) -> JSONResponse:
+        """What the form would take of this machine's memory; an empty text where that is not known."""
+        try:
+            given = json.loads(settings)
+        except ValueError:
+            raise HTTPException(422, "settings: this is no JSON.") from None
+        need = runtime.memory_need(given) if isinstance(given, dict) else None
+        body = {"text": "", "fits": True} if need is None else {"text": need.text, "fits": need.fits}
+        return JSONResponse(body, headers=NEVER)
 
 
 def _add_results(router: APIRouter, runtime: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 
+from shared.core.contracts import LoadOptions
 from shared.core.errors import SettingsError
 from shared.diffusion.attention import set_attention
 from shared.diffusion.offload import place
@@ -24,7 +25,7 @@ def backends(model: torch.nn.Module) -> set[str]:
 @pytest.mark.parametrize("profile", [-1, 1, 2, 3, 3.5, 4, 4.5, 5])
 def test_without_a_graphics_card_every_profile_keeps_the_weights_in_memory(profile: float) -> None:
     pipe = BUILDERS["t2v"]()
-    assert place(pipe, "cpu", profile) == "resident"
+    assert place(pipe, LoadOptions(profile=profile)) == "resident"
     assert pipe.transformer.device.type == "cpu"
 
 

@@ -184,16 +184,6 @@ def test_missing_weights_end_the_task_with_their_own_words(engine: Engine) -> No
     assert "weights are not on disk" in (finished.error or "")
 
 
-def test_too_little_memory_is_explained_and_the_model_let_go(engine: Engine) -> None:
-    engine.pipeline.fail_with = RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
-
-    finished = engine.run(resolution="64x48")
-
-    assert finished.outcome == "failed"
-    assert "too little memory" in (finished.error or "") and "resolution 64x48" in (finished.error or "")
-    assert engine.services.models.resident is None
-
-
 def test_a_clip_that_cannot_fit_the_memory_is_refused_before_it_is_made(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from shared.engine.queue import TaskQueue
 from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.session.checks import task_problems
+from shared.session.memory import MemoryNeed, memory_need
 from shared.session.sources import task_from_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,10 @@ class PageRuntime:
     def problems(self, settings: Mapping[str, Any]) -> list[str]:
         """Everything that keeps the settings from being run."""
         return task_problems(settings, self.registry)
+
+    def memory_need(self, settings: Mapping[str, Any]) -> MemoryNeed | None:
+        """What the settings would take of this machine's memory."""
+        return memory_need(settings, self.registry, self.config, "cpu")
 
     def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
         """Queue one task."""

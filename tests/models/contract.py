@@ -13,7 +13,9 @@ from shared.core.contracts import FamilyHandler, LoadOptions, Pipeline, Step, Wi
 from shared.core.errors import Cancelled, DownloadError
 from shared.core.model_def import ModelDef
 from shared.core.settings import problems
+from shared.diffusion.guard import networks_of
 from shared.diffusion.lora_fit import denoisers
+from shared.diffusion.offload import stream, weight_bytes
 from tests.fakes.tiny_lora import fused, write_lora
 
 STEPS = 3
@@ -35,6 +37,8 @@ class PipelineContract:
     """How far a sample of a batch may be from its single run, in steps of a pixel (of sound: in 1/255)."""
     lora_tolerance = 2
     """How far a LoRA beside the weights may be from the same one added to them, as above."""
+    half_tolerance = 16
+    """How far a result in bfloat16 may be from one in float32 on the average, as above; random weights amplify it."""
     has_preview = True
     """Whether there are pictures to show of unfinished results; sound has none."""
 
@@ -178,6 +182,18 @@ class PipelineContract:
         with fused(networks.values(), network, 0.5):
             assert _distance(run(pipeline, window), made) <= self.lora_tolerance
         assert np.array_equal(run(pipeline, window), base)
+
+    def test_streamed_weights_give_the_same_output(self, model: ModelDef, pipeline: Any) -> None:
+        streamed: Any = self.handler.load(model, [str(self.root)], LoadOptions())
+        networks = networks_of(streamed.pipe)
+        stream(networks, {name: weight_bytes(network) for name, network in networks.items()}, LoadOptions(profile=5))
+        assert np.array_equal(run(streamed, self.request()), run(pipeline, self.request()))
+
+    def test_half_precision_gives_nearly_the_same(self, model: ModelDef, pipeline: Pipeline) -> None:
+        half = self.handler.load(model, [str(self.root)], LoadOptions(dtype="bfloat16"))
+        found, expected = (run(each, self.request()).astype(float) for each in (half, pipeline))
+        scale = 255 if model.get("audio_only") else 1
+        assert np.abs(found - expected).mean() * scale <= self.half_tolerance
 
     def test_missing_files_are_named(self, model: ModelDef, tmp_path: Path) -> None:
         with pytest.raises(DownloadError, match=str(tmp_path)):

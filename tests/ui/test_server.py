@@ -61,8 +61,23 @@ def test_the_kept_page_is_the_same_for_all(client: TestClient) -> None:
 
 
 def test_scripts_and_styles_come_from_here(client: TestClient) -> None:
-    for name in ("page.css", "base.js", "form.js", "stage.js", "queue.js", "gallery.js", "live.js", "icon.svg"):
+    scripts = ("base.js", "form.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
+    for name in ("page.css", *scripts, "icon.svg"):
         assert client.get(f"/wangp/assets/{name}").status_code == 200
+
+
+def test_the_need_of_the_form_is_told(client: TestClient, runtime: PageRuntime) -> None:
+    unloaded = client.get("/wangp/memory", params={"settings": '{"model_type": "starter"}'}).json()
+    assert unloaded == {"text": "", "fits": True}
+    (runtime.root / "ckpts").symlink_to(ROOT / "ckpts")
+    asked = {"model_type": "starter", "resolution": "256x256", "video_length": 9}
+    small = client.get("/wangp/memory", params={"settings": json.dumps(asked)}).json()
+    assert small["fits"] and small["text"].startswith("Needs 0.") and small["text"].endswith("GB memory")
+    huge = {**asked, "resolution": "16384x16384", "video_length": 4001}
+    told = client.get("/wangp/memory", params={"settings": json.dumps(huge)}).json()
+    assert not told["fits"] and "What would fit: " in told["text"]
+    (runtime.root / "ckpts").unlink()
+    assert client.get("/wangp/memory", params={"settings": "no json"}).status_code == 422
 
 
 def test_no_script_asks_another_host() -> None:

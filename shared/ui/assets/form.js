@@ -118,6 +118,7 @@
     }
     showSeconds();
     addTips();
+    wangp.emit("form", values);
   }
 
   const TIPS = {
