@@ -16,8 +16,8 @@ COMMON_NAMES = re.compile(
     r"([.-].*)?\.(safetensors|sft|gguf|bin|pt|pth|ckpt)|[a-z_]*config\.json|.*\.index\.json|tokenizer.*|.*\.txt",
     re.IGNORECASE,
 )
-# Classes of parts that are settings and word lists alone.
-_WITHOUT_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|Processor|FeatureExtractor|Backend)(Fast|Pil)?$")
+# Classes of parts that are settings and word lists alone, guiders among them.
+_WITHOUT_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|Processor|FeatureExtractor|Backend|Guidance)(Fast|Pil)?$")
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:
