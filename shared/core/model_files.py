@@ -72,6 +72,20 @@ def model_files(model: ModelDef, options: LoadOptions | None = None) -> list[Mod
     return [*_folder(model, tuple(dict.fromkeys(replaced))), *parts, *extra, *others]
 
 
+def every_file(model: ModelDef) -> list[ModelFile]:
+    """All that the definition names, every variant too. Raises ModelNotFound as `model_files`."""
+    roles = {file.path: file for file in model_files(model)}
+    for key, part in PART_KEYS:
+        for entry in _entries(model.get(key)):
+            file = _file(model, entry, part)
+            roles.setdefault(file.path, file)
+    for module in _listed(model.get("modules")):
+        for entry in _entries(module):
+            file = _file(model, entry, "module")
+            roles.setdefault(file.path, file)
+    return list(roles.values())
+
+
 def has_folder(model: ModelDef) -> bool:
     """Whether the model has a diffusers folder: always, but for one that is a single file and names no other place."""
     is_named = bool(model.get("repo") or model.get("folder"))
@@ -141,9 +155,14 @@ def lora_file(entry: str, folder: LoraFolder) -> ModelFile:
 def _folder(model: ModelDef, replaced: tuple[str, ...]) -> list[ModelFile]:
     if not has_folder(model):
         return []
+    folder = checkpoint_folder(model)
+    try:
+        path = _local_path(folder, "", folder)
+    except ModelNotFound as exc:
+        raise ModelNotFound(f"{model.model_type}: {exc}") from exc
     return [
         ModelFile(
-            checkpoint_folder(model),
+            path,
             repo=str(model.get("repo") or ""),
             revision=_revision(str(model.get("revision") or "")),
             name=".",
@@ -189,11 +208,14 @@ def _file(model: ModelDef, entry: str, role: str) -> ModelFile:
 
 def _modules(model: ModelDef, options: LoadOptions) -> Iterable[str]:
     """One file a module; a module is a list of variants or a single entry."""
-    value = model.get("modules")
-    for module in value if isinstance(value, (list, tuple)) else _entries(value):
+    for module in _listed(model.get("modules")):
         entries = _entries(module)
         if entries:
             yield pick_variant(entries, options.quantization, options.dtype)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else _entries(value)
 
 
 def _entries(value: Any) -> list[str]:
@@ -227,4 +249,7 @@ def _local_path(address: str, folder: str, entry: str) -> str:
         raise ModelNotFound(f'"{entry}" names no file.')
     if path.startswith("/") or re.match(r"[A-Za-z]:/", path):
         return path
-    return posixpath.join(folder, _clean_folder(path, entry))
+    inner = _clean_folder(path, entry)
+    if not inner:
+        raise ModelNotFound(f'"{entry}" names no file or folder.')
+    return posixpath.join(folder, inner)

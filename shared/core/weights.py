@@ -23,7 +23,8 @@ class Weights:
 
     `folder` has diffusers' layout; None: the model is single files alone. `parts` are the files that stand for the
     weights of a part ("transformer", "transformer_2", "text_encoder", "vae"; "checkpoint": of all), whose folder then
-    holds only its configuration. `modules` are laid over the transformer; `preload` are further files by name, `extra_parts` the folders or files of parts that the definition places elsewhere.
+    holds only its configuration. `modules` are laid over the transformer; `preload` are further files by name,
+    `extra_parts` the folders or files of parts that the definition places elsewhere.
     """
 
     folder: Path | None = None

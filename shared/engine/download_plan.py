@@ -55,7 +55,7 @@ class Planner:
         found: dict[Path, RemoteFile] = {}
         for origin in origins:
             for file in self.files(origin):
-                if not _is_here(file):
+                if not is_here(file.target, file.size):
                     found.setdefault(file.target, file)
         return list(found.values())
 
@@ -177,9 +177,8 @@ def _inner_folder(file: ModelFile, siblings: dict[str, Any]) -> str | None:
     return "" if file.name in (".", "") else posixpath.join(file.name, "")
 
 
-def _is_here(file: RemoteFile) -> bool:
+def is_here(path: Path, size: int | None) -> bool:
     """Whether a file needs no fetching: it is there, and weights have the right size."""
-    if not file.target.is_file():
+    if not path.is_file():
         return False
-    is_weights = file.target.suffix in WEIGHTS
-    return not is_weights or file.size is None or file.target.stat().st_size == file.size
+    return path.suffix not in WEIGHTS or size is None or path.stat().st_size == size

@@ -15,8 +15,9 @@ import models
 from shared.core.checkpoints import Availability, Finder, availability
 from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
-from shared.core.lora_files import LoraFolder, lora_folder
+from shared.core.lora_files import LoraFolder, is_url, lora_folder, own_loras
 from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
+from shared.core.model_files import file_from_entry, lora_file
 from shared.core.params import Param
 
 DEFAULT_ROOTS = ("ckpts", ".")
@@ -119,7 +120,9 @@ class Registry:
             quantization=str(wanted("transformer_quantization") or ""),
             text_encoder_quantization=str(wanted("text_encoder_quantization") or ""),
         )
-        return list(self.handler(model).files(model, options))
+        folder = lora_folder(model, self.root, self.config or {}, known_urls={})
+        loras = [lora_file(entry, folder) for entry in own_loras(model) if is_url(entry)]
+        return [*self.handler(model).files(model, options), *loras]
 
     def availability(self, model: ModelDef) -> Availability:
         """Whether all, some or none of the model's files are on disk."""
@@ -193,7 +196,7 @@ class Registry:
             if architecture in handler.architectures:
                 definition = handler.definition(architecture, block_of(sources[model_type]))
                 model = build_model_def(model_type, sources, handler.name, definition, path)
-                handler.files(model)  # raises ModelNotFound for an address that cannot be used
+                _check_addresses(handler, model)
                 return model
         if not architecture:
             raise ModelNotFound('its "model" block names no "architecture".')
@@ -219,6 +222,13 @@ def _find_families() -> tuple[dict[str, FamilyHandler], list[str]]:
             broken.append(f"models/{entry.name}: {exc}")
     handlers.sort(key=lambda handler: (handler.order, handler.name))
     return {handler.name: handler for handler in handlers}, broken
+
+
+def _check_addresses(handler: FamilyHandler, model: ModelDef) -> None:
+    """Raise ModelNotFound for an address or path of the definition that cannot be used."""
+    handler.files(model)
+    for entry in own_loras(model):
+        file_from_entry(entry)
 
 
 def _read_definition(path: Path) -> dict[str, Any]:
