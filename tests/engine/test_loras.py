@@ -12,6 +12,7 @@ from shared.core.errors import SettingsError
 from shared.core.lora_files import LoraFolder, read_url_registry
 from shared.core.safetensors_header import read_header
 from shared.engine.loras import lora_files, missing_loras
+from tests.fakes.engine import make_engine, numpy_model
 from tests.fakes.model_defs import wan_model
 
 HUB = "https://huggingface.co/team/Styles/resolve/main/sub/quick.safetensors"
@@ -76,3 +77,24 @@ def test_a_file_that_is_none_is_refused_before_a_model_is_loaded(
 
 def test_a_header_tells_names_and_shapes(tmp_path: Path) -> None:
     assert read_header(write(tmp_path / "a.safetensors"))["a.lora_A.weight"]["shape"] == [2]
+
+
+def test_a_window_gets_the_files_of_the_loras_that_the_task_names(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, numpy_model(loras=["own.safetensors"]))
+    engine.registry.loras = tmp_path / "loras"
+    own, style = (write(engine.registry.loras / f"{name}.safetensors") for name in ("own", "style"))
+    [output] = engine.make("a ball [/loras_mult=0.5]", activated_loras=["style.safetensors"], loras_multipliers="1")
+    request = engine.pipeline.requests[0]
+    assert request.lora_files == {"own.safetensors": str(own), "style.safetensors": str(style)}
+    assert request.settings["loras_multipliers"] == "0.5"
+    assert output.settings["activated_loras"] == ["style.safetensors"]
+    assert output.settings["loras_multipliers"] == "1"
+
+
+def test_a_task_with_a_missing_lora_is_refused_at_once(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path)
+    engine.registry.loras = tmp_path / "loras"
+    write(tmp_path / "loras/style.safetensors")
+    finished = engine.run(activated_loras=["styel.safetensors"])
+    assert (finished.outcome, finished.stage) == ("failed", "validation")
+    assert "Did you mean style.safetensors?" in finished.error

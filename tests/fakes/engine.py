@@ -11,6 +11,7 @@ from shared.core.config import Config
 from shared.core.contracts import Control, FamilyHandler
 from shared.core.errors import ModelNotFound
 from shared.core.events import Event, Finished, Info, Output, Progress
+from shared.core.lora_files import LoraFolder
 from shared.core.model_def import ModelDef, build_model_def
 from shared.core.model_params import params_of
 from shared.core.params import Param
@@ -56,6 +57,7 @@ class FakeRegistry:
         self.family = NumpyFamily()
         self._models = {model.model_type: model for model in models}
         self.new_models: list[ModelDef] = []
+        self.loras = Path("no_loras")
 
     def refresh(self) -> None:
         self._models |= {model.model_type: model for model in self.new_models}
@@ -76,6 +78,9 @@ class FakeRegistry:
 
     def params(self, model: ModelDef) -> dict[str, Param]:
         return params_of(model)
+
+    def lora_folder(self, model: ModelDef) -> LoraFolder:
+        return LoraFolder(self.loras, "squares")
 
 
 @dataclass
