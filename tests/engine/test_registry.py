@@ -144,7 +144,7 @@ def test_params_carry_the_models_own_bounds_and_defaults(root: Path) -> None:
     assert params["video_length"].minimum == 1
     assert params["resolution"].default == "128x128"
     assert ("128 x 128 (1:1)", "128x128") in params["resolution"].choices
-    assert "activated_loras" not in params
+    assert "image_refs" not in params
     assert params["sample_solver"].check("euler") is None
 
 
