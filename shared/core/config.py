@@ -201,6 +201,10 @@ _FIRST_RUN: dict[str, Any] = {
 }
 
 _USUAL: dict[str, Any] = {
+    "offline": False,
+    "hf_token": "",
+    "hf_endpoint": "",
+    "allow_private_urls": False,
     "video_output_codec": "libx264_8",
     "hdr_video_crf": 8,
     "video_container": "mp4",

@@ -13,7 +13,7 @@ from shared.core.contracts import Control, Pipeline, Step
 from shared.core.errors import Cancelled
 from shared.core.events import Event, Info, Preview, Progress, Status
 from shared.core.task import Task
-from shared.engine.status import Clock, Position, status_text, window_fraction
+from shared.engine.status import Clock, Position, duration_text, status_text, window_fraction
 
 PREVIEW_INTERVAL_S = 0.5
 SLOW_PREVIEW_INTERVAL_S = 2.0
@@ -60,6 +60,12 @@ class Reporter:
         self.checkpoint()
         text = status_text(self.position, phase, self.clock, window_fraction(phase, step, total))
         self.emit(Progress, text=text, phase=phase, step=step, total=total)
+
+    def downloading(self, phase: str, detail: str, done: int, total: int | None) -> None:
+        """How far a download is, in bytes; a point at which the task can be paused and ended."""
+        self.checkpoint()
+        text = f"{phase}: {detail} | {duration_text(self.clock.elapsed_s())}"
+        self.emit(Progress, text=text, phase=phase, step=done, total=total, unit="bytes")
 
     def move_to(self, position: Position) -> None:
         """What is worked on from here on."""

@@ -14,6 +14,7 @@ from shared.core.events import Event, Finished, MediaType, Stage
 from shared.core.model_def import ModelDef
 from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
+from shared.engine.generate_download import fetch_missing
 from shared.engine.generate_edit import edit_media, is_edit
 from shared.engine.generate_inputs import load_inputs
 from shared.engine.generate_memory import check_budget, check_frames, is_out_of_memory, shortage
@@ -53,6 +54,7 @@ def run_task(
             return Finished(task.id, task.client_id, "done")
         job = _prepare(task, services, report)
         stage = "generation"
+        _fetch(job)
         _run(job)
         return Finished(task.id, task.client_id, "done")
     except Cancelled as cancelled:
@@ -68,6 +70,14 @@ def run_task(
     if stage == "generation":
         services.models.release()
     return Finished(task.id, task.client_id, "failed", told, stage)
+
+
+def _fetch(job: Job) -> None:
+    """Download what is missing; what the model takes in memory is known only then."""
+    model, services = job.resolved.model, job.services
+    options = _load_options(job.settings, model, services)
+    if fetch_missing(model, job.settings, options, services, job.report):
+        check_budget(job.settings, model, job.scenes, options, services)
 
 
 def _run(job: Job) -> None:

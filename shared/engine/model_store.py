@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.checkpoints import Availability, Finder
 from shared.core.contracts import LoadOptions, ModelFile
-from shared.core.errors import DownloadError, ModelNotFound, WanGPError
-from shared.core.lora_files import LoraFolder, all_entries, is_url, lora_folder, own_loras, remember_url
-from shared.core.model_files import every_file, lora_file
+from shared.core.errors import DownloadError, WanGPError
+from shared.core.model_files import every_file
 from shared.core.model_folder import INDEX, parts_of, read_index, size_of
 from shared.core.paths import write_atomic
 from shared.engine.download_file import WORK_FOLDER, Patience, RemoteFile
 from shared.engine.download_line import Line
 from shared.engine.download_plan import Origin, Planner, is_here, wanting
 from shared.engine.downloads import Downloader, DownloadProgress
+from shared.engine.loras import missing_loras
 
 if TYPE_CHECKING:
     from shared.core.config import Config
@@ -90,7 +90,8 @@ class ModelStore:
     ) -> bool:
         """Fetch what the model and the LoRAs of `settings` lack; whether anything was fetched.
 
-        Raises DownloadError, DiskFull, or Cancelled within a second of `is_cancelled()`.
+        Raises DownloadError, DiskFull, SettingsError for a LoRA that cannot be had, or Cancelled within a second of
+        `is_cancelled()`.
         """
         origins = self._origins(model, options, settings or {})
         if not origins:
@@ -102,7 +103,6 @@ class ModelStore:
         last = [file for file in missing if file.target.name == INDEX]
         downloader.fetch([file for file in missing if file not in last], on_progress, is_cancelled)
         downloader.fetch(last, None, is_cancelled)
-        self._remember_loras(model, settings or {})
         self.registry.finder().refresh()
         return bool(missing)
 
@@ -141,24 +141,8 @@ class ModelStore:
         return [*wanting([file for file in files if file.role != "lora"], finder), *self._loras(model, settings)]
 
     def _loras(self, model: ModelDef, settings: Mapping[str, Any]) -> list[Origin]:
-        folder, own = self._lora_folder(model), set(own_loras(model))
-        found: list[Origin] = []
-        for entry in all_entries(model, settings):
-            url = folder.url_of(entry) if folder.find(entry) is None else None
-            if url is not None:
-                file = _lora(url, folder)
-                found.append(Origin(file, folder.path, is_foreign=entry not in own))
-        return found
-
-    def _remember_loras(self, model: ModelDef, settings: Mapping[str, Any]) -> None:
-        folder = self._lora_folder(model)
-        for entry in all_entries(model, settings):
-            if is_url(entry) and folder.find(entry) is not None:
-                with suppress(WanGPError):
-                    remember_url(self.registry.root, folder, entry)
-
-    def _lora_folder(self, model: ModelDef) -> LoraFolder:
-        return lora_folder(model, self.registry.root, self.config)
+        folder = self.registry.lora_folder(model)
+        return [Origin(file, folder.path, is_foreign=True) for file in missing_loras(model, settings, folder)]
 
     def _missing(self, model: ModelDef, origins: Sequence[Origin], is_cancelled: Ask | None) -> list[RemoteFile]:
         for origin in origins:
@@ -231,13 +215,6 @@ class ModelStore:
         if any(own == root or own in root.parents for root in roots):
             return None
         return next((root for root in roots if root in own.parents), None)
-
-
-def _lora(url: str, folder: LoraFolder) -> ModelFile:
-    try:
-        return lora_file(url, folder)
-    except ModelNotFound as exc:
-        raise DownloadError(f"activated_loras: {exc}") from exc
 
 
 def _fingerprint(files: Iterable[ModelFile]) -> str:

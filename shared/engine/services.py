@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ from shared.core.config import Config
 from shared.core.contracts import LoadOptions
 from shared.core.task import Task
 from shared.engine.model_manager import ModelManager
+from shared.engine.model_store import ModelStore
 from shared.engine.registry import Registry
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Services:
     ledger: OutputLedger | None = None
     before_metadata_save: list[MetadataHook] = field(default_factory=list)
 
+    @cached_property
+    def store(self) -> ModelStore:
+        """The models on disk, and those to be fetched."""
+        return ModelStore(self.registry, self.config)
+
     def output_folder(self, media_type: str, task: Task | None = None) -> Path:
         """Where results of a type ("video", "image", "audio") are saved; a task may have a folder of its own."""
         own = task.api_options.get("output_dir") if task is not None else None
@@ -111,9 +117,10 @@ def build_services(
     ledger: OutputLedger | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Services:
-    """Services for a device ("auto": the first CUDA device, else the CPU); no model is loaded before a task asks.
+    """Services for a device; no model is loaded before a task asks.
 
-    `overrides` are configuration values that hold for this run alone.
+    "auto" is the first CUDA device, else Apple's MPS, else the CPU. `overrides` are configuration values that
+    hold for this run alone.
     """
     root = Path(root).resolve()
     config = Config.load(config_dir or root)
@@ -136,7 +143,9 @@ def usable_device(device: str) -> str:
         return device
     import torch
 
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return "cuda:0"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 @lru_cache(maxsize=1)

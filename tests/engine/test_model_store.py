@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.core.config import Config
-from shared.core.errors import Cancelled, DownloadError
+from shared.core.errors import Cancelled, DownloadError, WanGPError
 from shared.core.model_def import ModelDef
 from shared.engine.download_file import Patience
 from shared.engine.downloads import DownloadProgress
@@ -45,6 +45,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         "look_bf16.safetensors": WEIGHTS,
         "look_quanto_int8.safetensors": WEIGHTS[:30_000],
         "loras/fast.safetensors": WEIGHTS[:1000],
+        "loras/style.safetensors": WEIGHTS[:2000],
     }
     yield server
     server.close()
@@ -134,20 +135,28 @@ def test_a_finetune_fetches_its_variant_and_the_rest_of_its_base(hub: FakeHub, t
 
 
 def test_loras_of_definition_and_settings_are_fetched_into_the_lora_folder(hub: FakeHub, tmp_path: Path) -> None:
-    hub.files["/style.safetensors"] = WEIGHTS[:2000]
     fast = "https://huggingface.co/team/Looks/resolve/main/loras/fast.safetensors"
     store = make_store(hub, tmp_path, t2v={"model": {**BASE["model"], "loras": [fast]}})
     assert store.registry.availability(model(store)) == "missing"
     store.fetch(model(store))
     assert (tmp_path / "loras" / "wan" / "fast.safetensors").stat().st_size == 1000
     assert store.registry.availability(model(store)) == "available"
-    settings = {"activated_loras": [f"{hub.url}/style.safetensors|mine"]}
-    with pytest.raises(DownloadError, match="https://"):
-        store.fetch(model(store), settings=settings)
-    store.config.override({"allow_private_urls": True})
+    settings = {"activated_loras": [fast.replace("fast", "style") + "|mine"]}
     assert store.fetch(model(store), settings=settings)
     assert (tmp_path / "loras" / "wan" / "mine" / "style.safetensors").stat().st_size == 2000
     assert not store.fetch(model(store), settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("http://h.example/a.safetensors", "https://"), ("https://127.0.0.1:9/a.safetensors", "private network")],
+)
+def test_a_lora_of_a_settings_file_reaches_no_private_host(
+    hub: FakeHub, store: ModelStore, url: str, words: str
+) -> None:
+    store.fetch(model(store))
+    with pytest.raises(WanGPError, match=words):
+        store.fetch(model(store), settings={"activated_loras": [url]})
 
 
 def test_offline_a_whole_model_works_and_a_missing_one_says_why(hub: FakeHub, store: ModelStore) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared.core.checkpoints import Finder
 from shared.core.config import Config
-from shared.core.contracts import Control, FamilyHandler
+from shared.core.contracts import Control, FamilyHandler, ModelFile
 from shared.core.errors import ModelNotFound
 from shared.core.events import Event, Finished, Info, Output, Progress
 from shared.core.lora_files import LoraFolder
@@ -57,7 +58,7 @@ class FakeRegistry:
         self.family = NumpyFamily()
         self._models = {model.model_type: model for model in models}
         self.new_models: list[ModelDef] = []
-        self.loras = Path("no_loras")
+        self.loras, self.checkpoints = Path("no_loras"), Path("no_models")
 
     def refresh(self) -> None:
         self._models |= {model.model_type: model for model in self.new_models}
@@ -75,6 +76,15 @@ class FakeRegistry:
 
     def handler(self, model: ModelDef) -> FamilyHandler:
         return self.family
+
+    def roots(self) -> list[str]:
+        return [str(self.checkpoints)]
+
+    def finder(self) -> Finder:
+        return Finder(self.roots())
+
+    def files(self, model: ModelDef) -> list[ModelFile]:
+        return list(self.family.files(model))
 
     def params(self, model: ModelDef) -> dict[str, Param]:
         return params_of(model)

@@ -114,6 +114,7 @@ class NumpyFamily:
         self.pipelines: list[NumpyPipeline] = []
         self.options: list[LoadOptions] = []
         self.has_files = True
+        self.needed: tuple[ModelFile, ...] = ()
         self.shortage: Exception | None = None
         self.fits_leaner = False
         self._params = params
@@ -125,7 +126,7 @@ class NumpyFamily:
         return {}
 
     def files(self, model: Any, options: Any = None) -> Sequence[ModelFile]:
-        return ()
+        return self.needed
 
     def problems(self, settings: Mapping[str, Any], model: Any) -> Sequence[str]:
         return ()
