@@ -69,6 +69,8 @@ def latent_channels(vae: Any) -> int:
 
 def takes_clips(vae: Any) -> bool:
     """Whether the VAE reads (B,C,T,H,W) rather than (B,C,H,W)."""
+    if hasattr(vae.config, "temperal_downsample"):
+        return True
     encoder = getattr(vae, "encoder", vae)
     weights = [weight for weight in encoder.parameters() if weight.ndim >= 4]
     return bool(weights) and weights[0].ndim == 5

@@ -1,0 +1,67 @@
+"""What each Qwen-Image architecture can do, in the definition keys that the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from shared.diffusion.family import Architecture
+from shared.diffusion.picture_keys import (
+    DRIVER,
+    ONE_MEGAPIXEL,
+    PICTURES,
+    picture_problems,
+    references,
+    repainting,
+    starting_pictures,
+)
+
+_COMMON: dict[str, Any] = {**PICTURES, "lora_dir": "qwen", "resolutions": ONE_MEGAPIXEL}
+
+_TEXT_TO_IMAGE = {
+    **_COMMON,
+    **starting_pictures(),
+    "pipeline_from_picture": "QwenImageImg2ImgPipeline",
+    "pipeline_repaint": "QwenImageInpaintPipeline",
+}
+
+# They read the picture at about a million pixels, whatever its size.
+_EDIT = {
+    **_COMMON,
+    **references(1, label="The picture to edit"),
+    **repainting(),
+    "pipeline_repaint": "QwenImageEditInpaintPipeline",
+    "one_by_one": True,
+}
+
+_EDIT_PLUS = {**_COMMON, **references(3, needed=True), "one_by_one": True}
+
+_LAYERED = {
+    **_COMMON,
+    **references(1, label="The picture to take apart", needed=True),
+    "resolutions": [["640 x 640", "640x640"], ["1024 x 1024", "1024x1024"], ["768 x 544", "768x544"],
+                    ["544 x 768", "544x768"], ["1248 x 832", "1248x832"], ["832 x 1248", "832x1248"]],
+    "vae_block_size": 32,
+    "one_by_one": True,
+    "custom_settings": [{"id": "layers", "name": "Layers", "label": "Layers", "type": "int", "default": 4,
+                         "min": 1, "max": 8}],
+}  # fmt: skip
+
+_VERSION_2_1 = {**_COMMON, **references(4), "vae_block_size": 32, "one_by_one": True}
+
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {
+        "qwen_image_20B": Architecture(("QwenImagePipeline",), _TEXT_TO_IMAGE, DRIVER, picture_problems),
+        "qwen_image_edit_20B": Architecture(
+            ("QwenImageEditPipeline",), _EDIT, "models.qwen.pipeline:QwenEdit", picture_problems
+        ),
+        "qwen_image_edit_plus_20B": Architecture(("QwenImageEditPlusPipeline",), _EDIT_PLUS, DRIVER, picture_problems),
+        "qwen_image_layered_20B": Architecture(
+            ("QwenImageLayeredPipeline",), _LAYERED, "models.qwen.pipeline:QwenLayers", picture_problems
+        ),
+        "qwen_image_2_1": Architecture(
+            ("QwenImage21Pipeline",), _VERSION_2_1, "models.qwen.pipeline:Qwen21", picture_problems
+        ),
+    }
+)

@@ -1,0 +1,121 @@
+"""What every picture family must keep beyond the common contract, and the ways its tests have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from PIL import Image
+
+from shared.core.contracts import LoadOptions, Pipeline, WindowRequest
+from shared.core.model_def import ModelDef
+from shared.diffusion.loading import read_index
+from shared.diffusion.processors import processors_without_torchvision
+from tests.fakes.model_defs import family_model
+from tests.models.contract import STEPS, PipelineContract, run
+
+SIDE_PX = 64
+
+
+class PictureContract(PipelineContract):
+    """Subclasses say `architecture`, how it is saved, what the bare pipeline is given beside the usual."""
+
+    architecture: str
+    definition: dict[str, Any] = {}
+    save: Callable[[str, Path], Path]
+    guidance = 3.0
+    bare_class = ""
+    """Class of the bare pipeline; empty: what the checkpoint names."""
+    references = 0
+
+    def build(self, root: Path) -> ModelDef:
+        """Write the tiny checkpoint."""
+        type(self).save(self.architecture, root / self.architecture)
+        return family_model(self.handler, self.architecture, **self.definition)
+
+    def request(self) -> WindowRequest:
+        """A picture of 64 x 64 with the references that the model needs."""
+        return WindowRequest(
+            prompt="a red ball", negative_prompt="the a", width=SIDE_PX, height=SIDE_PX, num_frames=1,
+            num_inference_steps=STEPS, guidance_scale=self.guidance, seed=7, image_mode=True,
+            references=tuple(picture(index) for index in range(self.references)),
+        )  # fmt: skip
+
+    def bare(self, folder: Path, window: WindowRequest) -> np.ndarray:
+        """The bare pipeline's picture."""
+        pipe = bare_pipeline(folder, self.bare_class)
+        output = pipe(
+            prompt=window.prompt, num_inference_steps=window.num_inference_steps, output_type="np",
+            generator=torch.Generator("cpu").manual_seed(window.seed), **self.bare_arguments(window),
+        )  # fmt: skip
+        return np.asarray(output.images[0])[None]
+
+    def bare_arguments(self, window: WindowRequest) -> dict[str, Any]:
+        """What the bare pipeline is given beside prompt, steps and seed."""
+        return {"width": window.width, "height": window.height}
+
+
+def bare_pipeline(folder: Path, name: str = "", **parts: Any) -> Any:
+    """The pipeline as diffusers loads it."""
+    index = read_index(family_free(folder), folder)
+    pipeline_class = getattr(diffusers, name or index["_class_name"])
+    parts = {**processors_without_torchvision(folder, index), **parts}
+    pipe = pipeline_class.from_pretrained(folder, **parts)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def family_free(folder: Path) -> ModelDef:
+    """A definition of no family, for errors to name."""
+    return ModelDef(model_type=folder.name, name=folder.name, architecture=folder.name, family="")
+
+
+def picture(seed: int = 0, side_px: int = SIDE_PX) -> np.ndarray:
+    """Coloured patches, uint8 (side,side,3)."""
+    cells = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(cells).resize((side_px, side_px), Image.Resampling.NEAREST))
+
+
+def left_half() -> np.ndarray:
+    """A mask (64,64): the left half is made anew."""
+    mask = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    mask[:, : SIDE_PX // 2] = 255
+    return mask
+
+
+def loaded(family: Any, model: ModelDef, root: Path) -> Pipeline:
+    """The model through its handler, as the program loads it."""
+    return family.load(model, [str(root)], LoadOptions())
+
+
+def assert_starts_from(pipeline: Pipeline, window: WindowRequest) -> None:
+    """A little denoising leaves more of the picture given than much, and another picture gives another result."""
+    little = replace(window, source=picture(1)[None], denoising_strength=0.34)
+    much = replace(little, denoising_strength=1.0)
+    assert distance(run(pipeline, little), run(pipeline, much)) > 0
+    assert distance(run(pipeline, little), run(pipeline, replace(little, source=picture(2)[None]))) > 0
+
+
+def assert_repaints(pipeline: Pipeline, window: WindowRequest) -> None:
+    """What the mask keeps is kept to the last bit, the rest is made anew."""
+    source, mask = picture(1), left_half()
+    made = run(pipeline, replace(window, source=source[None], mask=mask[None]))[0]
+    assert np.array_equal(made[mask == 0], source[mask == 0])
+    assert not np.array_equal(made[mask == 255], source[mask == 255])
+
+
+def assert_looks_at_references(pipeline: Pipeline, window: WindowRequest, count: int = 1) -> None:
+    """Another reference picture gives another result."""
+    first = replace(window, references=tuple(picture(index) for index in range(count)))
+    other = replace(window, references=(*first.references[:-1], picture(9)))
+    assert distance(run(pipeline, first), run(pipeline, other)) > 0
+
+
+def distance(left: np.ndarray, right: np.ndarray) -> int:
+    """The largest difference of two pictures in steps of a pixel."""
+    return int(np.abs(left.astype(int) - right).max())
