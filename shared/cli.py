@@ -89,7 +89,8 @@ def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Task]:
     if flags.prompt is not None and flags.process:
         raise SettingsError("--prompt and --process cannot be used together. Start the program once for each.")
     if flags.process:
-        return _with_sets(session.read_file(flags.process), flags.set, session)
+        tasks = session.read_file(flags.process)
+        return _with_sets(_with_preset(tasks, flags.lora_preset, session), flags.set, session)
     if flags.prompt is None:
         raise SettingsError("--dry-run checks what --prompt or --process would do. Give one of them.")
     if not flags.prompt.strip():
@@ -98,7 +99,14 @@ def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Task]:
     settings |= {"seed": flags.seed} if flags.seed != -1 else {}
     settings |= {"video_length": flags.frames} if flags.frames else {}
     settings |= {"num_inference_steps": flags.steps} if flags.steps else {}
-    return _with_sets([Task(settings)], flags.set, session)
+    return _with_sets(_with_preset([Task(settings)], flags.lora_preset, session), flags.set, session)
+
+
+def _with_preset(tasks: list[Task], name: str, session: WanGPSession) -> list[Task]:
+    """Each task with the LoRA preset or accelerator profile of `--lora-preset` over its settings."""
+    for task in tasks if name else ():
+        task.params.update(session.apply_lora_preset(task.params, name))
+    return tasks
 
 
 def _with_sets(tasks: list[Task], sets: Sequence[str], session: WanGPSession) -> list[Task]:

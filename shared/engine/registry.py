@@ -6,6 +6,7 @@ import difflib
 import importlib
 import json
 import pkgutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from shared.core.params import Param
 
 DEFAULT_ROOTS = ("ckpts", ".")
 _UNORDERED = 1000
+_LISTED_FOR_S = 1.0
 
 
 class ConfigSource(Protocol):
@@ -57,6 +59,7 @@ class Registry:
         self._handlers, self._broken_families = _find_families()
         self._catalogue = _Catalogue()
         self._params: dict[str, dict[str, Param]] = {}
+        self._loras: dict[Path, tuple[float, list[str]]] = {}
         self._finder = Finder(())
         self.refresh()
 
@@ -100,9 +103,18 @@ class Registry:
             self._params[model.model_type] = {param.name: param for param in params}
         found = dict(self._params[model.model_type])
         if "activated_loras" in found:
-            names = self.lora_folder(model).files()
+            names = self._lora_names(model)
             found["activated_loras"] = found["activated_loras"].with_changes(choices=tuple((n, n) for n in names))
         return found
+
+    def _lora_names(self, model: ModelDef) -> list[str]:
+        """The files in a model's LoRA folder, read again after a moment: a form asks for them once a setting."""
+        folder = lora_folder(model, self.root, self.config or {}, known_urls={}).path
+        read_at, names = self._loras.get(folder, (0.0, []))
+        if time.monotonic() - read_at > _LISTED_FOR_S:
+            names = LoraFolder(folder).files()
+            self._loras[folder] = (time.monotonic(), names)
+        return names
 
     def lora_folder(self, model: ModelDef) -> LoraFolder:
         """Where the LoRAs of a model are."""

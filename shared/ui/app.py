@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.core.state import headless_state
 from shared.ui.catalogue import first_model
 from shared.ui.defaults import default_settings
 from shared.ui.form import Form
+from shared.ui.lora_presets import PresetPicker
 from shared.ui.model_picker import ModelPicker
 from shared.ui.panels import panel
 from shared.ui.queue_panel import QueuePanel
@@ -54,6 +56,7 @@ def build_app(runtime: Any) -> Page:
         handlers = Handlers(runtime, form, parts["picker"], windows)
         for name in ("extra", "facts", "problems", "token", "exported"):
             setattr(handlers, name, parts[name])
+        handlers.presets = parts["presets"]
         _wire_form(blocks, handlers, parts, state)
         _wire_files(handlers, parts, state)
         _wire_results(handlers, parts, state)
@@ -86,6 +89,8 @@ def _build_parts(runtime: Any, form: Form, model: str) -> dict[str, Any]:
                 parts["add"] = gr.Button(say("add_to_queue"), elem_id="add_to_queue", scale=1, min_width=110)
             parts["problems"] = _hidden("wangp-problems", "showProblems")
             form.add_settings()
+            with form.groups.get("lora", nullcontext()):
+                parts["presets"] = PresetPicker(runtime, model)
             _build_file_buttons(parts)
         with gr.Column(elem_id="wangp-side", elem_classes=["wg-column"], min_width=300):
             parts["stage"] = panel("stage", STAGE_EVENTS)
@@ -117,9 +122,18 @@ def _hidden(elem_id: str, receiver: str) -> gr.HTML:
     )  # fmt: skip
 
 
+def _shown(handlers: Handlers, parts: dict[str, Any]) -> list[Any]:
+    """Everything that follows when other settings come into the form."""
+    form, picker = handlers.form, handlers.picker
+    return [
+        *form.inputs, *form.groups.values(), *picker.outputs, parts["presets"].component, parts["extra"],
+        parts["facts"], parts["problems"],
+    ]  # fmt: skip
+
+
 def _wire_form(blocks: gr.Blocks, handlers: Handlers, parts: dict[str, Any], state: gr.State) -> None:
     form, picker = handlers.form, handlers.picker
-    shown = [*form.inputs, *form.groups.values(), *picker.outputs, parts["extra"], parts["facts"], parts["problems"]]
+    shown = _shown(handlers, parts)
     window = [parts["token"], state, picker.model, parts["extra"], *form.inputs]
     blocks.load(
         guarded(handlers.open_window), [parts["boot"], state], [parts["token"], *shown],
@@ -131,6 +145,8 @@ def _wire_form(blocks: gr.Blocks, handlers: Handlers, parts: dict[str, Any], sta
     picker.family.input(
         guarded(handlers.choose_family), [state, picker.family], [picker.model, picker.note], **QUIET
     ).then(guarded(handlers.choose_model), window, shown, **QUIET)
+    preset = parts["presets"].component
+    preset.input(guarded(handlers.choose_preset), [*window, preset], shown, **QUIET)
     parts["reset"].click(guarded(handlers.reset), window[:3], shown, **QUIET)
     parts["save_default"].click(guarded(handlers.save_as_default), window, [parts["facts"], parts["problems"]], **QUIET)
     # One listener a control: with one for all, Gradio gathers every value of the form at each keystroke.
@@ -142,7 +158,7 @@ def _wire_form(blocks: gr.Blocks, handlers: Handlers, parts: dict[str, Any], sta
 
 def _wire_files(handlers: Handlers, parts: dict[str, Any], state: gr.State) -> None:
     form, picker = handlers.form, handlers.picker
-    shown = [*form.inputs, *form.groups.values(), *picker.outputs, parts["extra"], parts["facts"], parts["problems"]]
+    shown = _shown(handlers, parts)
     parts["import"].upload(
         guarded(handlers.import_upload), [parts["import"], parts["token"], state, picker.model], shown, **QUIET
     )
@@ -154,7 +170,7 @@ def _wire_files(handlers: Handlers, parts: dict[str, Any], state: gr.State) -> N
 
 def _wire_results(handlers: Handlers, parts: dict[str, Any], state: gr.State) -> None:
     form, picker = handlers.form, handlers.picker
-    shown = [*form.inputs, *form.groups.values(), *picker.outputs, parts["extra"], parts["facts"], parts["problems"]]
+    shown = _shown(handlers, parts)
     stage = parts["stage"]
     stage.use_settings(guarded(handlers.use_settings), [state, picker.model], shown, **QUIET)
     stage.use_as_start(guarded(handlers.use_as_start), [picker.model], [form.components["image_start"]], **QUIET)

@@ -23,6 +23,7 @@ from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
 from shared.ui.gallery import delete_result, picture_of, result_entry
 from shared.ui.imports import import_file, settings_over_defaults
+from shared.ui.lora_presets import PresetPicker
 from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
 from shared.ui.texts import say
@@ -43,6 +44,7 @@ class Handlers:
         self.problems: Any = None
         self.exported: Any = None
         self.token: Any = None
+        self.presets: PresetPicker | None = None
         self._exports = itertools.count()  # the browser hears a value only when it differs from the last
         self.tell_windows: Callable[[str], None] = lambda kind: None
 
@@ -87,6 +89,12 @@ class Handlers:
         settings = default_settings(self.runtime, model)
         settings.update(self._kept_settings(model, kept.get("values") or {}))
         extra = str(kept.get("extra") or "") if kept else ""
+        preset = "" if kept else str(getattr(self.runtime.args, "lora_preset", "") or "")
+        if preset and self.presets is not None:
+            try:
+                settings = self.presets.applied(model, settings, preset)
+            except WanGPError as error:
+                gr.Warning(str(error))
         return updates | self._show(state, model, settings, extra)
 
     def _kept_settings(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -124,8 +132,22 @@ class Handlers:
         facts |= {"extra": extra, "values": self.form.shown_values(model, settings)}
         return {
             **self.form.show(model, settings), **self.picker.show(model),
+            **(self.presets.show(model) if self.presets is not None else {}),
             self.extra: extra, self.facts: json.dumps(facts, default=str), self.problems: "",
         }  # fmt: skip
+
+    def choose_preset(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
+        """Lay the preset, the last of the values, over the form."""
+        self.windows.attach(token, state)
+        *shown, name = values
+        if self.presets is None or not name:
+            return {}
+        try:
+            settings = self.presets.applied(model, self.form.read(model, extra, shown), str(name))
+        except WanGPError as error:
+            return {self.problems: problem_list([str(error)])}
+        gr.Info(say("preset_applied", name=Path(str(name)).stem))
+        return self._show_found(state, model, settings)
 
     def reset(self, token: str, state: dict[str, Any], model: str) -> Updates:
         """The model's defaults; the prompt too."""

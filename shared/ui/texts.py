@@ -20,6 +20,13 @@ ENGLISH: Mapping[str, str] = {
     "import_settings": "Import settings",
     "save_default": "Save as default",
     "reset": "Reset",
+    "lora_preset": "Preset",
+    "lora_preset_info": "Lays an accelerator profile or a preset of yours over the form: its LoRAs, their strengths, "
+    "and the settings that go with them.",
+    "preset_accelerator": "accelerator",
+    "preset_preset": "LoRA preset",
+    "preset_settings": "settings",
+    "preset_applied": "{name} is in the form.",
     "saved_default": "These settings are now the default of {model}.",
     "was_reset": "Back to the settings of {model}.",
     "imported": "Settings of {name} are in the form.",

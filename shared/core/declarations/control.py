@@ -120,13 +120,15 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "activated_loras", "list", [], "LoRA",
-        "Small additions to the model (a style, a person, a speed-up): file names, paths or URLs, in order.",
+        "Small additions to the model (a style, a person, a speed-up), in order: files of the model's LoRA folder, "
+        "paths, or https addresses, which are fetched into that folder.",
         "lora", applies=~is_set("no_lora"), unsupported="refuse",
     ),
     Param(
         "loras_multipliers", "text", "", "Strength of each LoRA",
-        "One number a LoRA, separated by spaces. 0.8;1 gives a strength a guidance phase, 0,0.5,1 spreads values "
-        "over the steps; lines that start with # are remarks.",
+        "One number a LoRA, separated by spaces or lines; missing ones are 1. 0.8;1 gives a strength a guidance phase "
+        "(of two experts: the first and the second), 0,0.5,1 spreads values over the steps; what is left of a | is an "
+        "accelerator's; lines that start with # are remarks.",
         "lora", multiline=True, applies=~is_set("no_lora"), visible_if=is_set("activated_loras"),
     ),
 )  # fmt: skip
