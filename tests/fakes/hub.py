@@ -97,84 +97,86 @@ class FakeHub:
 
 
 def _handler_of(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    return type("Handler", (_Handler,), {"hub": hub})
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
 
-        def do_GET(self) -> None:
-            path = unquote(urlsplit(self.path).path)
-            has_token = self.headers.get("Authorization") == f"Bearer {hub.token}"
-            hub.requests.append(("GET", path, self.headers.get("Range", ""), has_token))
-            fault = hub.fault_of(path)
-            with hub.counted():
-                time.sleep(fault.wait_s)
-            if fault.status:
-                return self._send(fault.status, b"", fault.headers)
-            if api := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
-                return self._repository(api[1], api[2] or "main", has_token)
-            if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-                if refused := self._refused(found[1], found[2], has_token):
-                    return self._send(*refused)
-                content = hub.repositories[found[1]].get(found[3])
-                if content is not None and len(content) >= LARGE:
-                    return self._send(302, b"", {"Location": f"/cdn/{found[1]}/{found[3]}?signature=secret"})
-                return self._content(content, fault)
-            if cdn := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
-                return self._content(hub.repositories[cdn[1]].get(cdn[2]), fault)
-            return self._content(hub.files.get(path), fault)
+class _Handler(BaseHTTPRequestHandler):
+    hub: FakeHub
+    protocol_version = "HTTP/1.1"
 
-        def _refused(self, repo: str, revision: str, has_token: bool) -> tuple[int, bytes, dict[str, str]] | None:
-            if repo not in hub.repositories:
-                return 401 if not has_token else 404, b"", {"X-Error-Code": "RepoNotFound"}
-            if repo in hub.gated and not has_token:
-                return 401, b"", {"X-Error-Code": "GatedRepo"}
-            if revision not in ("main", COMMIT, "v1"):
-                return 404, b"", {"X-Error-Code": "RevisionNotFound"}
-            return None
+    def log_message(self, format: str, *args: Any) -> None:
+        return
 
-        def _repository(self, repo: str, revision: str, has_token: bool) -> None:
-            gate, hub.gated = hub.gated, set()
-            refused = self._refused(repo, revision, has_token)
-            hub.gated = gate
-            if refused:
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        has_token = self.headers.get("Authorization") == f"Bearer {self.hub.token}"
+        self.hub.requests.append(("GET", path, self.headers.get("Range", ""), has_token))
+        fault = self.hub.fault_of(path)
+        with self.hub.counted():
+            time.sleep(fault.wait_s)
+        if fault.status:
+            return self._send(fault.status, b"", fault.headers)
+        if api := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
+            return self._repository(api[1], api[2] or "main", has_token)
+        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            if refused := self._refused(found[1], found[2], has_token):
                 return self._send(*refused)
-            self._send(200, json.dumps(hub.listing(repo)).encode(), {"Content-Type": "application/json"})
+            content = self.hub.repositories[found[1]].get(found[3])
+            if content is not None and len(content) >= LARGE:
+                return self._send(302, b"", {"Location": f"/cdn/{found[1]}/{found[3]}?signature=secret"})
+            return self._content(content, fault)
+        if cdn := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
+            return self._content(self.hub.repositories[cdn[1]].get(cdn[2]), fault)
+        return self._content(self.hub.files.get(path), fault)
 
-        def _content(self, content: bytes | None, fault: Fault) -> None:
-            if content is None:
-                return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-            headers = {"ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}
-            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            condition = self.headers.get("If-Range", "")
-            if asked is None or fault.ignores_range or condition not in ("", headers["ETag"]):
-                return self._send(200, content, headers, fault)
-            start = int(asked[1])
-            if start >= len(content):
-                return self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
-            end = min(int(asked[2] or len(content)), len(content) - 1)
-            headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
-            self._send(206, content[start : end + 1], headers, fault)
+    def _refused(self, repo: str, revision: str, has_token: bool) -> tuple[int, bytes, dict[str, str]] | None:
+        if repo not in self.hub.repositories:
+            return 401 if not has_token else 404, b"", {"X-Error-Code": "RepoNotFound"}
+        if repo in self.hub.gated and not has_token:
+            return 401, b"", {"X-Error-Code": "GatedRepo"}
+        if revision not in ("main", COMMIT, "v1"):
+            return 404, b"", {"X-Error-Code": "RevisionNotFound"}
+        return None
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
-            fault = fault or Fault()
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if fault.spoil_at is not None and fault.spoil_at < len(body):
-                body = body[: fault.spoil_at] + bytes([body[fault.spoil_at] ^ 255]) + body[fault.spoil_at + 1 :]
-            step = max(1, len(body) // 20) if fault.slow_s else len(body) or 1
-            with suppress(OSError):
-                for place in range(0, len(body), step):
-                    piece = body[place : place + step]
-                    if fault.cut_after is not None and place + len(piece) > fault.cut_after:
-                        self.wfile.write(piece[: max(0, fault.cut_after - place)])
-                        self.connection.shutdown(socket.SHUT_RDWR)
-                        self.close_connection = True
-                        return
-                    self.wfile.write(piece)
-                    time.sleep(fault.slow_s)
+    def _repository(self, repo: str, revision: str, has_token: bool) -> None:
+        gate, self.hub.gated = self.hub.gated, set()
+        refused = self._refused(repo, revision, has_token)
+        self.hub.gated = gate
+        if refused:
+            return self._send(*refused)
+        self._send(200, json.dumps(self.hub.listing(repo)).encode(), {"Content-Type": "application/json"})
 
-    return Handler
+    def _content(self, content: bytes | None, fault: Fault) -> None:
+        if content is None:
+            return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+        headers = {"ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        condition = self.headers.get("If-Range", "")
+        if asked is None or fault.ignores_range or condition not in ("", headers["ETag"]):
+            return self._send(200, content, headers, fault)
+        start = int(asked[1])
+        if start >= len(content):
+            return self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+        end = min(int(asked[2] or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        self._send(206, content[start : end + 1], headers, fault)
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
+        fault = fault or Fault()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if fault.spoil_at is not None and fault.spoil_at < len(body):
+            body = body[: fault.spoil_at] + bytes([body[fault.spoil_at] ^ 255]) + body[fault.spoil_at + 1 :]
+        step = max(1, len(body) // 20) if fault.slow_s else len(body) or 1
+        with suppress(OSError):
+            for place in range(0, len(body), step):
+                piece = body[place : place + step]
+                if fault.cut_after is not None and place + len(piece) > fault.cut_after:
+                    self.wfile.write(piece[: max(0, fault.cut_after - place)])
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                self.wfile.write(piece)
+                time.sleep(fault.slow_s)
