@@ -49,18 +49,19 @@ _EDITS: dict[str, Any] = {
 _DRIVER = "models.kandinsky5.pipeline:Kandinsky5"
 
 
-def _architecture(pipeline: str, *definitions: Mapping[str, Any]) -> Architecture:
+def _architecture(pipeline: str, name: str, *definitions: Mapping[str, Any]) -> tuple[str, Architecture]:
+    """Each has its own size, and so its own folder of LoRAs."""
     merged = {key: value for definition in definitions for key, value in definition.items()}
-    return Architecture((pipeline,), merged, _DRIVER)
+    return name, Architecture((pipeline,), {**merged, "lora_dir": name}, _DRIVER)
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
-    {
-        "k5_lite_t2v": _architecture("Kandinsky5T2VPipeline", _CLIPS),
-        "k5_pro_t2v": _architecture("Kandinsky5T2VPipeline", _CLIPS, _BLOCKS),
-        "k5_lite_i2v": _architecture("Kandinsky5I2VPipeline", _CLIPS, _FROM_A_PICTURE),
-        "k5_pro_i2v": _architecture("Kandinsky5I2VPipeline", _CLIPS, _BLOCKS, _FROM_A_PICTURE),
-        "k5_lite_t2i": _architecture("Kandinsky5T2IPipeline", _PICTURES, {"text_length": 512}),
-        "k5_lite_i2i": _architecture("Kandinsky5I2IPipeline", _EDITS),
-    }
-)
+    dict((
+        _architecture("Kandinsky5T2VPipeline", "k5_lite_t2v", _CLIPS),
+        _architecture("Kandinsky5T2VPipeline", "k5_pro_t2v", _CLIPS, _BLOCKS),
+        _architecture("Kandinsky5I2VPipeline", "k5_lite_i2v", _CLIPS, _FROM_A_PICTURE),
+        _architecture("Kandinsky5I2VPipeline", "k5_pro_i2v", _CLIPS, _BLOCKS, _FROM_A_PICTURE),
+        _architecture("Kandinsky5T2IPipeline", "k5_lite_t2i", _PICTURES, {"text_length": 512}),
+        _architecture("Kandinsky5I2IPipeline", "k5_lite_i2i", _EDITS),
+    ))
+)  # fmt: skip

@@ -1,0 +1,50 @@
+"""What each HunyuanVideo architecture can do, in the definition keys that the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from shared.diffusion.family import Architecture
+
+_CLIPS: dict[str, Any] = {
+    "fps": 24,
+    "frames_minimum": 5,
+    "frames_steps": 4,
+    "frames_offset": 1,
+    "latent_size": 4,
+    "vae_block_size": 16,
+    "flow_shift": True,
+    "one_by_one": True,
+}
+
+# A picture becomes the first frame; a longer clip goes on from one frame.
+_FROM_A_PICTURE: dict[str, Any] = {
+    "image_prompt_types_allowed": "SVL",
+    "sliding_window": True,
+    "sliding_window_defaults": {
+        "window_min": 17, "window_max": 257, "window_step": 4, "window_default": 129,
+        "overlap_min": 1, "overlap_max": 1, "overlap_step": 1, "overlap_default": 1,
+    },
+}  # fmt: skip
+
+# The first generation has learned guidance as an input; true guidance comes on top, at twice the time.
+_FIRST = {**_CLIPS, "embedded_guidance": True, "text_length": 256}
+
+_TEXT = {**_FIRST, "v2i_switch_supported": True}
+_PICTURE = {**_FIRST, **_FROM_A_PICTURE, "lora_dir": "hunyuan_i2v"}
+
+_TEXT_1_5 = {**_CLIPS, "group": "hunyuan_1_5", "lora_dir": "hunyuan_1_5", "text_length": 1000}
+_PICTURE_1_5 = {**_TEXT_1_5, **_FROM_A_PICTURE}
+
+_DRIVER_1_5 = "models.hunyuan.pipeline:HunyuanVideo15"
+
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {
+        "hunyuan": Architecture(("HunyuanVideoPipeline",), _TEXT),
+        "hunyuan_i2v": Architecture(("HunyuanVideoImageToVideoPipeline",), _PICTURE),
+        "hunyuan_1_5_t2v": Architecture(("HunyuanVideo15Pipeline",), _TEXT_1_5, _DRIVER_1_5),
+        "hunyuan_1_5_i2v": Architecture(("HunyuanVideo15ImageToVideoPipeline",), _PICTURE_1_5, _DRIVER_1_5),
+    }
+)
