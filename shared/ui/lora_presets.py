@@ -11,6 +11,11 @@ from shared.core.lora_presets import LoraPreset, apply_preset, find_preset, pres
 from shared.ui.texts import say
 
 
+_KINDS: Mapping[str, str] = {
+    "accelerator": "preset_accelerator", "preset": "preset_preset", "settings": "preset_settings",
+}  # fmt: skip
+
+
 class PresetPicker:
     """A list that is only there for models that have presets; what is chosen is laid over the form once."""
 
@@ -32,7 +37,7 @@ class PresetPicker:
         return apply_preset(settings, find_preset(self._presets(model), name))
 
     def _choices(self, model: str) -> list[tuple[str, str]]:
-        return [(f"{one.name} ({say(f'preset_{one.kind}')})", one.path.name) for one in self._presets(model)]
+        return [(f"{one.name} ({say(_KINDS[one.kind])})", one.path.name) for one in self._presets(model)]
 
     def _presets(self, model: str) -> list[LoraPreset]:
         registry = self.runtime.registry

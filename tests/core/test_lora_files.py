@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.core.errors import SettingsError
-from shared.core.flags import LORA_FOLDERS
+from shared.core.flags import LORA_FOLDERS, lora_dirs, parse_flags
 from shared.core.lora_files import (
     LoraFolder,
     all_entries,
@@ -105,6 +105,12 @@ def test_a_model_has_the_folder_of_its_definition_or_flag(tmp_path: Path, make_m
 def test_each_flag_has_its_folder() -> None:
     folders = [flag_folder(name.replace("-", "_")) for name in ("", *LORA_FOLDERS)]
     assert {"wan", "wan_i2v", "wan_1.3B", "wan_5B", "hunyuan_1_5", "k5_pro_t2v", "z_image"} <= set(folders)
+
+
+def test_flags_put_single_folders_elsewhere() -> None:
+    flags, _ = parse_flags(["--lora-dir", "/a", "--lora-dir-wan-1-3b", "/b", "--lora-dir-k5-pro-t2v", "c"])
+    assert lora_dirs(flags) == {"wan": "/a", "wan_1.3B": "/b", "k5_pro_t2v": "c"}
+    assert lora_dirs(parse_flags([])[0]) == {}
 
 
 def test_the_definitions_loras_come_first_and_none_twice(make_model: MakeModel) -> None:

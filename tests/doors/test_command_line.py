@@ -110,7 +110,8 @@ def test_a_dry_run_checks_every_task_and_makes_nothing(run: Run, small: Make, tm
     code, lines, errors = run("--process", str(file), "--dry-run")
     assert (code, lines) == (1, [])
     assert "task 2: model_type" in errors and "task 3: seed" in errors and "task 1" not in errors
-    assert run("--process", str(file), "--dry-run", "--set", "model_type=starter", "--set", "seed=1")[0] == 0
+    code, _, told = run("--process", str(file), "--dry-run", "--set", "model_type=starter", "--set", "seed=1")
+    assert code == 0 and "task 1: Needs 0." in told and "GB memory." in told
     assert not list(tmp_path.rglob("*.mp4"))
 
 
@@ -139,9 +140,16 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_flags_of_wangp_start_scripts_are_accepted_and_told(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    code, _, _ = run("--list-models", "--attention", "sdpa", "--profile", "4", "--compile", "--lora-dir-flux", "x", "--test")
+    given = ("--list-models", "--attention", "sdpa", "--profile", "4", "--compile", "--lora-dir-flux", "x", "--test")
+    code, _, _ = run(*given)
     assert code == 0
     assert caplog.messages == [f"{flag} has no effect in this version." for flag in ("--compile", "--test")]
+
+
+def test_a_lora_preset_that_is_not_there_is_told(run: Run) -> None:
+    code, lines, told = run("--prompt", "a red ball", "--lora-preset", "quick", "--dry-run")
+    assert (code, lines) == (1, [])
+    assert 'lora_preset: there is no "quick" for this model. This model has no presets.' in told
 
 
 def test_a_file_that_cannot_be_written_is_told(run: Run, small: Make, tmp_path: Path) -> None:

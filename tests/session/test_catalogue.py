@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.core.errors import SettingsError
 from shared.session.session import WanGPSession
 
 
@@ -99,6 +100,22 @@ def test_loras_are_listed_where_the_model_takes_them(session: WanGPSession) -> N
     assert found == {"model_type": "starter", "supported": found["supported"], "loras": [], "count": 0}
     with pytest.raises(ValueError, match="no_such"):
         session.list_loras("no_such")
+
+
+def test_accelerator_profiles_are_listed_and_laid_over_settings(session: WanGPSession) -> None:
+    offered = {preset["name"]: preset for preset in session.list_lora_presets("t2v_2_2")}
+    assert offered["Lightning 4 steps"]["kind"] == "accelerator"
+    assert "4 steps" in offered["Lightning 4 steps"]["help"]
+    given = {"model_type": "t2v_2_2", "prompt": "a red ball", "seed": 5, "activated_loras": ["mine.safetensors"]}
+    settings = session.apply_lora_preset(given, "lightning 4 steps")
+    assert (settings["prompt"], settings["seed"], settings["num_inference_steps"]) == ("a red ball", 5, 4)
+    assert len(settings["activated_loras"]) == 3
+    assert settings["activated_loras"][2] == "mine.safetensors"
+    assert settings["loras_multipliers"] == "1;0 0;1|1"
+    with pytest.raises(SettingsError, match="Known are Lightning 4 steps"):
+        session.apply_lora_preset(given, "lightening")
+    with pytest.raises(ValueError, match="no_such"):
+        session.list_lora_presets("no_such")
 
 
 def test_availability_tells_what_is_on_disk(session: WanGPSession, starter_dir: Path) -> None:
