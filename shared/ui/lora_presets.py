@@ -10,7 +10,6 @@ import gradio as gr
 from shared.core.lora_presets import LoraPreset, apply_preset, find_preset, presets_of
 from shared.ui.texts import say
 
-
 _KINDS: Mapping[str, str] = {
     "accelerator": "preset_accelerator", "preset": "preset_preset", "settings": "preset_settings",
 }  # fmt: skip
