@@ -41,7 +41,8 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
 
 def is_headless(flags: argparse.Namespace) -> bool:
     """Whether the flags ask for work without the page."""
-    return bool(flags.prompt is not None or flags.process or flags.list_models or flags.dry_run)
+    wishes = (flags.process, flags.list_models, flags.dry_run, flags.download, flags.delete_model)
+    return flags.prompt is not None or any(wishes)
 
 
 def run_headless(flags: argparse.Namespace, arguments: Sequence[str], root: Path) -> int:
@@ -58,6 +59,8 @@ def run_headless(flags: argparse.Namespace, arguments: Sequence[str], root: Path
         )
         if flags.list_models:
             return _list_models(session)
+        if flags.download or flags.delete_model:
+            return _delete_model(session, flags.delete_model) or _download(session, flags.download, flags.verbose)
         source = _source(flags, session)
         return _dry_run(session, source) if flags.dry_run else _generate(session, source, flags.verbose)
     except KeyboardInterrupt:
@@ -81,6 +84,38 @@ def tell_error(text: str) -> None:
 def _list_models(session: WanGPSession) -> int:
     for model in session.list_model_metadata(include_availability=True):
         print(f"{model['model_type']}\t{model['name']}\t{model['availability']['status']}")
+    return 0
+
+
+def _download(session: WanGPSession, model_type: str, verbose: int) -> int:
+    """Fetch a model. Ctrl-C keeps what has arrived, and the same command continues."""
+    if not model_type:
+        return 0
+    display = _Display(sys.stderr, 1, verbose)
+    name = session.runtime.registry.get(model_type).name
+    try:
+        fetched = session.download_model(model_type, lambda progress: display.on_download(name, progress))
+    except KeyboardInterrupt:
+        display.end()
+        tell("What has arrived is kept; the same command continues.")
+        raise
+    finally:
+        display.end()
+    size = session.get_model_storage(model_type)["on_disk_bytes"] / 1e9
+    tell(f"{name} is {'now ' if fetched else 'already '}on disk ({size:.2f} GB).")
+    return 0
+
+
+def _delete_model(session: WanGPSession, model_type: str) -> int:
+    """Delete a model's files; their paths go to stdout, what is kept and why to stderr."""
+    if not model_type:
+        return 0
+    deleted = session.delete_model(model_type)
+    for path in deleted["paths"]:
+        print(path)
+    for reason in deleted["kept"]:
+        tell(f"Kept: {reason}.")
+    tell(f"{deleted['freed_bytes'] / 1e9:.2f} GB freed.")
     return 0
 
 
@@ -135,6 +170,8 @@ def _dry_run(session: WanGPSession, source: Sequence[Any]) -> int:
     problems = session.check(source)
     for index, problem in problems:
         tell_error(f"task {index}: {problem}" if len(source) > 1 else problem)
+    if problems:
+        return 1
     needs = session.memory_needs(source)
     for index, need in needs:
         line = f"task {index}: {need.text}" if len(source) > 1 else need.text
@@ -142,10 +179,10 @@ def _dry_run(session: WanGPSession, source: Sequence[Any]) -> int:
             tell(f"{line}.")
         else:
             tell_error(line)
-    problems = [*problems, *((index, need.text) for index, need in needs if not need.fits)]
-    if not problems:
-        tell(f"{len(source)} task{'s' if len(source) > 1 else ''}: nothing to complain about.")
-    return 1 if problems else 0
+    if not all(need.fits for _, need in needs):
+        return 1
+    tell(f"{len(source)} task{'s' if len(source) > 1 else ''}: nothing to complain about.")
+    return 0
 
 
 def _generate(session: WanGPSession, source: Sequence[Any], verbose: int) -> int:
@@ -191,8 +228,8 @@ class _Display:
             return
         done = update.job_progress if update.job_progress is not None else update.progress
         steps = f" {update.current_step}/{update.total_steps}" if update.current_step is not None else ""
-        if update.unit == "bytes" and update.total_steps:
-            steps = f" {(update.current_step or 0) / 1e6:.0f}/{update.total_steps / 1e6:.0f} MB"
+        if update.unit == "bytes":
+            steps = ""  # they are in the status
         if self._is_terminal:
             filled = BAR_WIDTH * done // 100
             self._draw(f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:3d}%  {update.status}{steps}")
@@ -201,6 +238,14 @@ class _Display:
         if update.phase != self._last_phase or now - self._last_time >= PLAIN_LINE_EVERY_S:
             self._last_phase, self._last_time = update.phase, now
             tell(f"{done:3d}% {update.status}{steps}")
+
+    def on_download(self, name: str, progress: Any) -> None:
+        """Draw how far a download without a task is."""
+        done = 100 * progress.done // progress.total if progress.total else 0
+        status = f"Downloading {name}: {progress.text}"
+        self.on_progress(
+            ProgressUpdate("downloading_model", status, done, progress.done, progress.total, unit="bytes")
+        )
 
     def on_output(self, data: Mapping[str, Any] | None) -> None:
         """Print the path of a finished file."""

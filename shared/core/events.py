@@ -87,7 +87,7 @@ class Output(TaskEvent):
 
 @dataclass(frozen=True)
 class RefreshModels(TaskEvent):
-    """Model or LoRA files changed on disk; `token` differs each time."""
+    """Model or LoRA files changed on disk; `token` differs each time. Task 0: no task did it."""
 
     token: str
 

@@ -29,7 +29,7 @@ UNSERVED = (
     "check_loras", "multiple_images", "compile", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "apikey", "base_url", "webhook_url", "queue_size", "queue_history",
     "fooocus_api_port", "fooocusapi_port", "wan_api_port", "image_model", "i2v_model", "video_retention",
-    "allow_private_urls", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B",
+    "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B",
 )  # fmt: skip
 
 
@@ -83,6 +83,10 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--output-dir", metavar="DIR", default="", help="where the files go instead of the save path")
     group.add_argument("--dry-run", action="store_true", help="check --prompt or --process, make nothing")
     group.add_argument("--list-models", action="store_true", help="one line a model: id, name, availability")
+    group.add_argument("--download", metavar="ID", default="", help="fetch the files of a model")
+    group.add_argument(
+        "--delete-model", metavar="ID", default="", help="delete the files of a model that no other needs"
+    )
     group.add_argument("--ask-deepy", default="", metavar="TEXT", help="assistant (not in this version)")
     group.add_argument("--mcp", action="store_true", help="MCP server (not in this version)")
     group.add_argument("--mcp-transport", default="stdio", metavar="NAME", help="MCP transport")
@@ -140,6 +144,7 @@ def _add_services(parser: argparse.ArgumentParser) -> None:
 def _add_models(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("folders and models")
     group.add_argument("--config", metavar="DIR", default="", help="folder of wgp_config.json, queue and settings")
+    group.add_argument("--offline", action="store_true", help="download nothing: what is on disk must do")
     group.add_argument("--settings", metavar="DIR", default="settings", help="folder of the saved default settings")
     group.add_argument("--loras", metavar="DIR", default="", help="root of the LoRA folders")
     group.add_argument("--lora-dir", metavar="DIR", help="LoRA folder of text to video")

@@ -25,6 +25,7 @@ from shared.engine.registry import Registry
 from shared.engine.worker import Worker
 from shared.session.checks import task_problems
 from shared.session.memory import MemoryNeed, memory_need
+from shared.session.model_store import ModelFiles
 from shared.session.private_folder import make_private_folder
 from shared.session.sources import task_from_settings
 
@@ -71,6 +72,7 @@ class Runtime:
         self.queue = TaskQueue(self._private_folder or config_dir)
         self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
         self.history = HistoryStore(self.queue.folder)
+        self.model_files = ModelFiles(self)
         self.hooks: dict[str, Callable[..., Any]] = {}
         self.executor = self._make_executor(executor)
         self.worker = Worker(self.queue, self.executor)
@@ -247,6 +249,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
         "perc_reserved_mem_max": args.perc_reserved_mem_max or "",
         "vram_safety_coefficient": args.vram_safety_coefficient if args.vram_safety_coefficient != 0.8 else "",
         "vae_config": args.vae_config,
+        "offline": args.offline or "",
+        "allow_private_urls": args.allow_private_urls or "",
         "transformer_dtype_policy": "fp16" if args.fp16 else "bf16" if args.bf16 else "",
     }
     return {key: value for key, value in given.items() if value not in ("", -1)}

@@ -23,6 +23,7 @@ from shared.session.edits import (
 )
 from shared.session.job import SessionJob
 from shared.session.memory import MemoryNeed
+from shared.session.model_store import ModelFileMethods
 from shared.session.run import Entry, JobRun
 from shared.session.runtime import CONFIG_NAME, NO_PAGE, PROGRAM_ROOT, Runtime
 from shared.session.sources import Submission, read_file, read_submissions
@@ -30,7 +31,7 @@ from shared.session.transport import Transport
 from shared.session.webui import WebuiTransport
 
 
-class WanGPSession(CatalogueMethods):
+class WanGPSession(CatalogueMethods, ModelFileMethods):
     """Submits tasks and answers questions about models; one job at a time.
 
     With a page's state dict as `webui_state` the tasks go to that page's queue, `output_dir` is not used and no
