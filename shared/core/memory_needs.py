@@ -1,7 +1,8 @@
 """What a run takes besides its weights: activations of the denoiser, decoding by the VAE. Computed without torch.
 
-The figures are peaks of eager runs on tensors without data (torch 2.13, diffusers 0.42), bench/memory.py measures
-them anew. They hold within about a fifth; a network that is not in the tables counts as the usual of its kind.
+The figures are peaks of eager runs on tensors without data (torch 2.13, diffusers 0.42), measured again in part by
+tests/diffusion/test_memory_measured.py. They hold within about a fifth; a network that is not in the tables counts as
+the usual of its kind.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def decode_bytes(
 
 def vae_scales(config: Mapping[str, Any]) -> tuple[int, int]:
     """Pixels of a latent along a side, and frames of a latent frame."""
+    if config.get("spatio_temporal_scaling"):
+        return _scales_of_ltx(config)
     channels = config.get("block_out_channels") or ()
     space = config.get("scale_factor_spatial") or config.get("spatial_compression_ratio")
     time = config.get("scale_factor_temporal") or config.get("temporal_compression_ratio")
@@ -114,6 +117,15 @@ def vae_scales(config: Mapping[str, Any]) -> tuple[int, int]:
     if not space:
         space = 2 ** (len(channels) - 1) if len(channels) > 1 and "z_dim" not in config else 8
     return int(space), int(time)
+
+
+def _scales_of_ltx(config: Mapping[str, Any]) -> tuple[int, int]:
+    """LTX names what each of its blocks halves; a block of no named kind halves both."""
+    scaled = list(config["spatio_temporal_scaling"])
+    kinds = [*(config.get("downsample_type") or ()), *["both"] * len(scaled)]
+    halved = [kind for kind, is_scaled in zip(kinds, scaled, strict=False) if is_scaled]
+    space = int(config.get("patch_size") or 1) * 2 ** sum(kind != "temporal" for kind in halved)
+    return space, int(config.get("patch_size_t") or 1) * 2 ** sum(kind != "spatial" for kind in halved)
 
 
 def _patch_volume(class_name: str, config: Mapping[str, Any]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from shared.core.contracts import LoadOptions
+from shared.core.errors import SettingsError
 from shared.core.weight_sizes import QUANTISED_BYTES, PartSize
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ ROOM_FOR_ACTIVATIONS = 0.75
 # Main memory that weights may take of what is free.
 ROOM_IN_RAM = 0.85
 FEW_BYTES = 2 * 2**30
-_NAMES = {"": "", "none": "", "bf16": "", "bfloat16": "", "fp16": "", "float16": "", "fp32": "", "float32": ""}
+_WHOLE = ("", "none", "no", "bf16", "bfloat16", "fp16", "float16", "fp32", "float32")
 _SHORT_NAMES = {"quanto_int8": "int8", "quanto": "int8", "8bit": "int8", "4bit": "int4", "float8": "fp8"}
 KINDS = tuple(QUANTISED_BYTES)
 _ITEM_SIZES = {"float32": 4, "fp32": 4, "32": 4}
@@ -48,10 +49,14 @@ class WeightPlan:
 
 
 def quantisation_kind(name: str) -> str:
-    """A quantisation's name as one of KINDS; "" for none or one that is not known."""
+    """A quantisation's name as one of KINDS; "" for none. Raises SettingsError for one that is not known."""
     lowered = name.strip().lower()
     lowered = _SHORT_NAMES.get(lowered, lowered)
-    return lowered if lowered in KINDS else _NAMES.get(lowered, "")
+    if lowered in _WHOLE:
+        return ""
+    if lowered not in KINDS:
+        raise SettingsError(f'quantization: "{name}" is no kind of weights. Use {", ".join(KINDS)} or bf16.')
+    return lowered
 
 
 def plan_weights(sizes: Mapping[str, PartSize], model: ModelDef, options: LoadOptions, room: Room) -> WeightPlan:

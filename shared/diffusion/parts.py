@@ -17,7 +17,7 @@ from accelerate import init_empty_weights
 from shared.core.errors import DownloadError
 from shared.core.model_folder import parts_of
 from shared.core.weights import Weights
-from shared.diffusion.quantization import QuantizedCopies, can_quantize, copy_name, quantization_config
+from shared.diffusion.quantization import QuantizedCopies, copy_name, quantization_config
 from shared.diffusion.weight_files import State, as_umt5, read_weights, without_prefix
 
 # diffusers finds the weights of these by the prefix that others have taken off.
@@ -45,7 +45,7 @@ class PartLoader:
             kind = self.kinds.get(part, "") if part_class is not None else ""
             if part in files and part_class is None:
                 raise DownloadError(f"{files[part]}: a {class_name} cannot be loaded from a single file.")
-            if kind and (part in files or can_quantize(kind, self.device)):
+            if kind:
                 found[part] = self._quantised(part, library, part_class, files.get(part))
             elif part in files:
                 found[part] = self._from_file(part, part_class, files[part], None)

@@ -67,6 +67,10 @@ def test_the_scales_are_read_from_every_kind_of_configuration() -> None:
     assert vae_scales(WAN_VAE) == (8, 4)
     assert vae_scales(LTX2_VAE) == (32, 8)
     assert vae_scales(KL) == (8, 1)
+    ltx = {"patch_size": 4, "patch_size_t": 1, "spatio_temporal_scaling": [True, True, True, False]}
+    assert vae_scales({**ltx, "downsample_type": ["conv"] * 4}) == (32, 8)
+    kinds = ["spatial", "temporal", "spatiotemporal", "spatiotemporal"]
+    assert vae_scales({**ltx, "spatio_temporal_scaling": [True] * 4, "downsample_type": kinds}) == (32, 8)
     assert vae_scales({**WAN_VAE, "scale_factor_spatial": 16, "scale_factor_temporal": 4}) == (16, 4)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.core.contracts import LoadOptions
+from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from shared.core.weight_plan import Room, budgets_mb, plan_weights, quantisation_kind
 from shared.core.weight_sizes import PartSize, file_size, folder_size, read_header
@@ -92,10 +93,15 @@ def test_the_budgets_are_those_of_wangp() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("int8", "int8"), ("quanto_int8", "int8"), ("FP8", "fp8"), ("bf16", ""), ("", ""), ("x", ""), ("4bit", "int4")],
+    [("int8", "int8"), ("quanto_int8", "int8"), ("FP8", "fp8"), ("bf16", ""), ("", ""), ("4bit", "int4")],
 )
 def test_kinds_have_the_names_that_configurations_use(name: str, kind: str) -> None:
     assert quantisation_kind(name) == kind
+
+
+def test_an_unknown_kind_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r'"magic" is no kind of weights\. Use int8, fp8'):
+        quantisation_kind("magic")
 
 
 def write_safetensors(path: Path, header: str, payload: int) -> Path:
