@@ -108,18 +108,19 @@ VACE = {
     "image_prompt_types_allowed": "TSEVL",
     "v2i_switch_supported": True,
     "guide_preprocessing": {
-        "selection": ["", "UV", "EV", "SV", "LV", "CV", "MV"],
+        "selection": ["", "UV", "DV", "EV", "SV", "LV", "CV", "MV"],
         "labels": {
-            "": "No control clip", "UV": "Follow it as it is", "EV": "Its edges", "SV": "Its strokes",
-            "LV": "Its motion", "CV": "Its brightness", "MV": "Its place alone",
+            "": "No control clip", "UV": "Follow it as it is", "DV": "Its depth", "EV": "Its edges",
+            "SV": "Its strokes", "LV": "Its motion", "CV": "Its brightness", "MV": "Its place alone",
         },
     },
     "mask_preprocessing": {
-        "selection": ["", "A", "NA", "HA", "XA", "XNA", "WA", "WNA", "ZA", "ZNA"],
+        "selection": ["", "A", "NA", "HA", "XA", "XNA", "YA", "YNA", "WA", "WNA", "ZA", "ZNA"],
         "labels": {
             "": "The whole picture", "A": "Inside the mask", "NA": "Outside the mask", "HA": "In its boxes",
-            "XA": "Inside, all made anew", "XNA": "Outside, all made anew", "WA": "Inside, strokes around it",
-            "WNA": "Outside, strokes in it", "ZA": "Inside, motion around it", "ZNA": "Outside, motion in it",
+            "XA": "Inside, all made anew", "XNA": "Outside, all made anew", "YA": "Inside, depth around it",
+            "YNA": "Outside, depth in it", "WA": "Inside, strokes around it", "WNA": "Outside, strokes in it",
+            "ZA": "Inside, motion around it", "ZNA": "Outside, motion in it",
         },
     },
     "image_ref_choices": {

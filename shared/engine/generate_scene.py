@@ -9,11 +9,13 @@ from typing import Any
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from shared.core.units import FrameRule
+from shared.diffusion.control import preprocess
 from shared.diffusion.windows import Window
 from shared.engine.canvas import Canvas, CanvasMode, plan_fps, plan_length, plan_size
 from shared.engine.generate_inputs import Inputs, named, on_canvas
 from shared.engine.generate_windows import Scene
 from shared.engine.plan import Clip
+from shared.engine.scene_control import Process
 from shared.engine.scene_guide import GuideBuilder
 from shared.engine.soundtrack import load_sound
 from shared.engine.window_plan import WindowPlan, plan_clip, window_limits
@@ -30,11 +32,12 @@ class SceneBuilder:
         inputs: Inputs,
         fit_canvas: CanvasMode,
         tell: Callable[[str], None],
+        process: Process = preprocess,
     ) -> None:
         self._settings, self._model, self._inputs, self._fit_canvas = settings, model, inputs, fit_canvas
         self._told: set[str] = set()
         self._tell_user = tell
-        self._guides = GuideBuilder(settings, model, inputs, self._tell)
+        self._guides = GuideBuilder(settings, model, inputs, self._tell, process)
         self._sound = load_sound(settings, model)
         self._fps = plan_fps(settings.get("force_fps"), model.fps, inputs.source_fps, inputs.control_fps, self._tell)
         self._length = plan_length(settings, model, self._fps, self._tell)

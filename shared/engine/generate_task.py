@@ -14,6 +14,7 @@ from shared.core.events import Event, Finished, MediaType, Stage
 from shared.core.model_def import ModelDef
 from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
+from shared.engine.annotate import ControlMaker
 from shared.engine.generate_download import fetch_missing
 from shared.engine.generate_edit import edit_media, is_edit
 from shared.engine.generate_inputs import load_inputs
@@ -147,7 +148,8 @@ def _prepare(task: Task, services: Services, report: Reporter) -> Job:
         mode=mode,
         pairwise=int(settings["multi_images_gen_type"]) == 1,
     )
-    builder = SceneBuilder(settings, resolved.model, inputs, services.config.get("fit_canvas"), report.info)
+    fit_canvas, process = services.config.get("fit_canvas"), ControlMaker(services, report)
+    builder = SceneBuilder(settings, resolved.model, inputs, fit_canvas, report.info, process)
     scenes = tuple(builder.build(clip) for clip in clips)
     check_frames(scenes)
     check_budget(settings, resolved.model, scenes, _load_options(settings, resolved.model, services), services)

@@ -106,6 +106,19 @@ class ModelStore:
         self.registry.finder().refresh()
         return bool(missing)
 
+    def fetch_files(
+        self, name: str, files: Iterable[ModelFile], on_progress: Tell | None = None, is_cancelled: Ask | None = None
+    ) -> bool:
+        """Fetch what is missing of files that belong to no model of the registry; raises as `fetch`."""
+        origins = wanting(files, Finder(self.registry.roots()))
+        if not origins:
+            return False
+        self.line.check_online(name)
+        planner = Planner(self.line, self.patience, is_cancelled or (lambda: False))
+        Downloader(self.line, patience=self.patience).fetch(planner.missing(origins), on_progress, is_cancelled)
+        self.registry.finder().refresh()
+        return True
+
     def delete(self, model: ModelDef) -> Deleted:
         """Delete the model's files that no other usable model needs.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,17 +71,22 @@ def inside_process(letters: str, has_mask: bool) -> str:
     return named[0] if named else "inpaint" if has_mask else "raw"
 
 
-def controlled(frames: Frames, mask: Frames | None, letters: str) -> tuple[Frames, Frames | None]:
+Process = Callable[[Frames, str], Frames]
+
+
+def controlled(
+    frames: Frames, mask: Frames | None, letters: str, process: Process = preprocess
+) -> tuple[Frames, Frames | None]:
     """The control (F,H,W,3) and where it is made anew (F,H,W; None: everywhere) of raw frames and their mask.
 
     `frames` have as many pictures as `mask`. Outside the mask the frames are kept as they are, or processed by a
     letter of their own and made anew as well.
     """
-    inside = preprocess(frames, inside_process(letters, mask is not None))
+    inside = process(frames, inside_process(letters, mask is not None))
     if mask is None:
         return inside, None
     outside_kinds = [OUTSIDE[letter] for letter in OUTSIDE if letter in letters]
-    outside = preprocess(frames, outside_kinds[0]) if outside_kinds else frames
+    outside = process(frames, outside_kinds[0]) if outside_kinds else frames
     control = np.where(mask[..., None] > 127, inside, outside)
     return control, None if outside_kinds else mask
 

@@ -14,11 +14,12 @@ from shared.core.errors import SettingsError
 from shared.core.letters import uses_control, uses_source
 from shared.core.model_def import ModelDef
 from shared.core.units import parse_frame_positions, parse_kept_frames
-from shared.diffusion.control import cut_out
+from shared.diffusion.control import cut_out, preprocess
 from shared.engine.canvas import Canvas
 from shared.engine.generate_inputs import Clipping, Inputs, clip_of, on_canvas, values_of
 from shared.engine.scene_control import (
     Margins,
+    Process,
     binary,
     blanked,
     controlled,
@@ -55,8 +56,14 @@ class GuideBuilder:
     """Makes the guides of one task; scenes of one canvas share what was read for it."""
 
     def __init__(
-        self, settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, tell: Callable[[str], None]
+        self,
+        settings: Mapping[str, Any],
+        model: ModelDef,
+        inputs: Inputs,
+        tell: Callable[[str], None],
+        process: Process = preprocess,
     ) -> None:
+        self._process = process
         self._settings, self._model, self._inputs, self._tell = settings, model, inputs, tell
         self._letters = str(settings.get("video_prompt_type") or "")
         self._is_picture = bool(settings.get("image_mode"))
@@ -99,6 +106,8 @@ class GuideBuilder:
         if inputs.control is None or not (self._uses_source or self._uses_control):
             return guide
         raw, mask, kept = self._raw(canvas, num_frames)
+        if plan.extension is None:
+            raw, mask, kept = _cut(raw, mask, kept, max(window.start + window.num_frames for window in plan.windows))
         own = self._custom_clip(canvas)
         started_from = raw if own is None else own
         source, source_mask = self._source(started_from, mask, kept) if self._uses_source else (None, None)
@@ -159,7 +168,7 @@ class GuideBuilder:
         self, raw: Frames, mask: Frames | None, kept: list[bool], num_frames: int
     ) -> tuple[Frames, Frames | None]:
         takes_mask = bool(self._model.get("mask_preprocessing")) or self._margins() is not None
-        control, anew = controlled(raw, mask if takes_mask else None, self._letters)
+        control, anew = controlled(raw, mask if takes_mask else None, self._letters, self._process)
         control, anew = blanked(control, anew, kept, self._is_blanked)
         if self._is_blanked and len(control) < num_frames and not self._is_picture:
             # One frame more, which stands still: whatever comes after the guide is the model's own.
@@ -198,6 +207,13 @@ class GuideBuilder:
         pixels = fitted(picture, canvas, percent) if is_sized else np.asarray(picture)
         is_cut = self._model.get("background_removal") and self._settings.get("remove_background_images_ref")
         return cut_out(pixels) if is_cut else pixels
+
+
+def _cut(raw: Frames, mask: Frames | None, kept: list[bool], count: int) -> tuple[Frames, Frames | None, list[bool]]:
+    """What no window reaches is left out: nothing is made of it."""
+    return (
+        (raw, mask, kept) if len(raw) <= count else (raw[:count], None if mask is None else mask[:count], kept[:count])
+    )
 
 
 def _as_long(mask: Frames, num_frames: int) -> Frames:

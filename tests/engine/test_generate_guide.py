@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shared.core.events import Progress
 from shared.media.video import read_frames, write_video
 from tests.fakes.engine import Engine, make_engine, numpy_model
+from tests.fakes.tiny_depth import save as save_depth
 
 STEERED: dict[str, Any] = {
     "inpaint_support": False,
-    "guide_preprocessing": {"selection": ["", "UV", "EV", "CV", "MV", "V"]},
+    "guide_preprocessing": {"selection": ["", "UV", "DV", "EV", "CV", "MV", "V"]},
     "mask_preprocessing": {"selection": ["", "A", "NA", "XA", "HA"]},
     "image_ref_choices": {"choices": [["None", ""], ["People", "I"], ["Place and people", "KI"], ["Frames", "FI"]]},
     "video_guide_outpainting": [0, 1],
@@ -126,6 +128,26 @@ def test_two_control_clips_and_the_clip_that_a_mask_belongs_to(tmp_path: Path, c
 def test_two_processes_at_once_are_refused(engine: Engine, control: str) -> None:
     finished = engine.run(video_guide=control, video_prompt_type="ECV")
     assert finished.error is not None and "edges and grey at once" in finished.error
+
+
+def test_depth_is_read_by_the_model_on_disk_once_for_all_samples(tmp_path: Path, control: str) -> None:
+    engine = make_engine(tmp_path, numpy_model(**STEERED))
+    engine.registry.checkpoints = tmp_path / "ckpts"
+    save_depth(tmp_path / "ckpts" / "Depth-Anything-V2-Small-hf")
+    engine.make("a\n\nb", video_guide=control, video_prompt_type="DV", video_length=5, resolution="32x32")
+
+    first, second = engine.pipeline.requests
+    assert first.control.shape == (5, first.height, first.width, 3) and first.control.any()
+    assert np.array_equal(first.control, second.control)
+    read = [event.step for event in engine.of(Progress) if event.phase == "Encoding depth"]
+    assert read == list(range(9))
+
+
+def test_depth_without_its_model_says_what_is_missing(tmp_path: Path, control: str) -> None:
+    engine = make_engine(tmp_path, numpy_model(**STEERED), offline=True)
+    engine.registry.checkpoints = tmp_path / "ckpts"
+    finished = engine.run(video_guide=control, video_prompt_type="DV")
+    assert finished.outcome == "failed" and "Depth Anything" in str(finished.error)
 
 
 def test_what_the_model_does_not_offer_is_refused_by_name(engine: Engine, control: str) -> None:

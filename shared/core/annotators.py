@@ -1,0 +1,33 @@
+"""The models that make control clips, for the kinds that need one: what they are called and where they can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shared.core.contracts import ModelFile
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """A model in transformers' layout: its folder under a checkpoint root, its repository, its files."""
+
+    name: str
+    folder: str
+    repo: str
+    names: tuple[str, ...] = ("config.json", "model.safetensors")
+
+    @property
+    def files(self) -> tuple[ModelFile, ...]:
+        """What must be on disk."""
+        return tuple(ModelFile(f"{self.folder}/{name}", self.repo, name=name) for name in self.names)
+
+
+ANNOTATORS: Mapping[str, Annotator] = MappingProxyType(
+    {
+        "depth": Annotator(
+            "Depth Anything V2 Small", "Depth-Anything-V2-Small-hf", "depth-anything/Depth-Anything-V2-Small-hf"
+        )
+    }
+)

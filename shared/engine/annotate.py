@@ -1,0 +1,54 @@
+"""Control clips that need a model of their own: fetched when first asked for, run, and let go."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.core.annotators import ANNOTATORS
+from shared.diffusion.control import preprocess
+from shared.engine.downloads import DownloadProgress
+from shared.engine.generate_report import Reporter
+from shared.engine.services import Services
+
+Frames = NDArray[np.uint8]
+
+
+class ControlMaker:
+    """Makes the control clips of one task; what was made of a clip once is not made again."""
+
+    def __init__(self, services: Services, report: Reporter) -> None:
+        self._services, self._report = services, report
+        self._made: dict[tuple[str, tuple[int, ...], bytes], Frames] = {}
+
+    def __call__(self, frames: Frames, kind: str) -> Frames:
+        """The clip (F,H,W,3) as a control of that kind. Raises DownloadError, Cancelled."""
+        if kind not in ANNOTATORS:
+            return preprocess(frames, kind)
+        key = (kind, frames.shape, hashlib.sha256(np.ascontiguousarray(frames)).digest())
+        if key not in self._made:
+            self._made[key] = self._annotated(frames, kind)
+        return self._made[key]
+
+    def _annotated(self, frames: Frames, kind: str) -> Frames:
+        from shared.diffusion.depth import depth_of
+
+        def on_frame(number: int) -> None:
+            self._report.phase("Encoding depth", number, len(frames))
+
+        return depth_of(frames, self._folder(kind), self._services.device, on_frame)
+
+    def _folder(self, kind: str) -> Path:
+        """The folder of the model, fetched where it is missing."""
+        wanted = ANNOTATORS[kind]
+
+        def tell(progress: DownloadProgress) -> None:
+            self._report.downloading(f"Downloading {wanted.name}", progress.text, progress.done, progress.total)
+
+        self._services.store.fetch_files(wanted.name, wanted.files, tell, self._report.is_cancelled)
+        places = [self._services.registry.finder().locate(file) for file in wanted.files]
+        found = next(place for place in places if place is not None)
+        return found.parent
