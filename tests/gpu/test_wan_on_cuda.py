@@ -12,7 +12,8 @@ import torch
 from models.wan import handler
 from models.wan.pipeline import WanVideo
 from shared.core.contracts import LoadOptions, WindowRequest
-from shared.diffusion.offload import _stream_with_diffusers
+from shared.diffusion.guard import networks_of
+from shared.diffusion.offload import stream, weight_bytes
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import save
 
@@ -41,12 +42,24 @@ def test_a_resident_model_makes_the_frames_of_the_cpu(tmp_path: Path, profile: f
     assert_close(run(on_card, WINDOW), run(load(tmp_path, "cpu"), WINDOW))
 
 
-@pytest.mark.parametrize("profile", [2, 4.5])
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+@pytest.mark.parametrize("profile", [1, 4])
+def test_quantised_weights_run_on_the_card_and_streamed(tmp_path: Path, kind: str, profile: float) -> None:
+    save("t2v", tmp_path / "t2v")
+    model = wan_model("t2v", quantization=kind)
+    options = LoadOptions(device="cuda:0", profile=profile, leaner=profile == 4)
+    frames = run(handler.load(model, [str(tmp_path)], options), WINDOW)
+    assert frames.shape == (9, 32, 32, 3) and frames.std() > 0
+
+
+@pytest.mark.parametrize("profile", [2, 4, 4.5])
 def test_a_streamed_model_makes_the_frames_of_the_cpu(tmp_path: Path, profile: float) -> None:
     save("t2v", tmp_path / "t2v")
     expected = run(load(tmp_path, "cpu"), WINDOW)
     pipeline = load(tmp_path, "cpu")
-    _stream_with_diffusers(pipeline.pipe, "cuda:0", profile)
+    networks = networks_of(pipeline.pipe)
+    sizes = {name: weight_bytes(network) for name, network in networks.items()}
+    stream(networks, sizes, LoadOptions(device="cuda:0", profile=profile))
     streamed = WanVideo(pipeline.pipe, pipeline.model, keeps_weights=False)
     assert_close(run(streamed, WINDOW), expected)
     assert streamed.preview(torch.zeros(16, 3, 4, 4, device="cuda:0")).mode == "RGB"
