@@ -57,6 +57,7 @@ def described(param: Param, model: ModelDef) -> Param:
         return param
     lines = [f"{own.name}: {own.help or own.label} ({own.accepted()})" for own in params.values()]
     default = {own.name: own.default for own in params.values() if own.default is not None}
+    default |= model.defaults.get(NAME) or {}
     return param.with_changes(default=default, neutral={}, help="\n".join([param.help, *lines]))
 
 

@@ -60,7 +60,7 @@ class DiffusersPipeline:
         """
         self.check(window)
         pipe = self.pipe_for(window)
-        samples = 1 if self._takes_batches(pipe) else window.batch_size
+        samples = 1 if self._takes_batches(pipe, window) else window.batch_size
         with told_as_memory(), self._no_gradients():
             results = [
                 self._run(pipe, one, on_step, is_cancelled)
@@ -199,7 +199,10 @@ class DiffusersPipeline:
         count = dict.fromkeys(_SAMPLES, window.batch_size) if window.batch_size > 1 else {}
         return {"generator": generators if len(generators) > 1 else generators[0], **count}
 
-    def _takes_batches(self, pipe: Any) -> bool:
+    def _takes_batches(self, pipe: Any, window: WindowRequest) -> bool:
+        """Repainting, diffusers draws once for all samples what each draws for itself when it is made alone."""
+        if window.mask is not None:
+            return False
         accepted = inspect.signature(type(pipe).__call__).parameters
         return not self.model.get("one_by_one") and any(name in accepted for name in _SAMPLES)
 

@@ -28,7 +28,8 @@ class Architecture:
 
     `pipelines` are the diffusers classes that a checkpoint may name, the usual one first; `definition` the keys that
     the program reads (fps, frame rule, what is offered); `driver` the class that runs it, as "module:Class". `problems`
-    finds what is wrong with settings beyond their declarations, `params` changes the settings of a model.
+    finds what is wrong with settings beyond their declarations, `params` changes the settings of a model. `loaded`, as
+    "module:function", adds to the pipeline once it is loaded: `function(pipe, model, roots, options)`.
     """
 
     pipelines: tuple[str, ...]
@@ -36,6 +37,7 @@ class Architecture:
     driver: str = _DRIVER
     problems: Callable[[Mapping[str, Any], ModelDef], Iterable[str]] | None = None
     params: Callable[[list[Param], ModelDef], list[Param]] | None = None
+    loaded: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,20 @@ class DiffusersFamily:
         from shared.diffusion.offload import place
 
         architecture = self.table[model.architecture]
-        module, _, driver = architecture.driver.partition(":")
-        driver_class = getattr(importlib.import_module(module), driver)
+        driver_class = _named(architecture.driver)
         pipe = load_pipeline(model, roots, options, architecture.pipelines)
+        if architecture.loaded:
+            _named(architecture.loaded)(pipe, model, roots, options)
         choose_attention(pipe, options.attention, options.device)
         stays = place(pipe, options) == "resident"
         compile_blocks(pipe, options.compile if stays else "", options.device)
         return driver_class(pipe, model, keeps_weights=stays)
+
+
+def _named(place: str) -> Any:
+    """What "module:name" stands for."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def offered(model: ModelDef) -> list[Param]:

@@ -1,0 +1,76 @@
+"""Runs Stable Diffusion XL: samplers by name, ControlNet, IP-Adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from models.sdxl.pipeline_samplers import make_sampler
+from shared.core.contracts import LoadOptions, WindowRequest
+from shared.core.custom_settings import custom_values
+from shared.core.weights import find_weights
+from shared.diffusion.pictures import PicturePipeline
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
+
+_ADAPTER_SIDE_PX = 224
+
+
+def add_ip_adapter(pipe: Any, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> None:
+    """Put the IP-Adapter, the definition's one `preload_URLs`, into the network."""
+    for path in find_weights(model, roots, options).preload.values():
+        pipe.load_ip_adapter(
+            str(path.parent), subfolder="", weight_name=path.name, image_encoder_folder=None, local_files_only=True
+        )
+
+
+class SdxlPipeline(PicturePipeline):
+    """See PicturePipeline. Definition keys: `control_modes`, the number that a union ControlNet has for each letter of
+    video_prompt_type; `ip_adapter`, whether references go to an IP-Adapter."""
+
+    def pipe_for(self, window: WindowRequest) -> Any:
+        """The pipeline for this window, on the same weights."""
+        from_picture = self.model.get("pipeline_from_picture_with_control")
+        if window.control is not None and window.mask is None and window.source is not None and from_picture:
+            return self.sibling(str(from_picture))
+        return super().pipe_for(window)
+
+    def scheduler(self, window: WindowRequest) -> Any:
+        """A fresh scheduler: the sampler and the noise schedule that the settings name."""
+        schedule = custom_values(window.settings, self.model).get("scheduler") or ""
+        return make_sampler(self._scheduler, window.sample_solver, str(schedule))
+
+    def arguments(self, window: WindowRequest) -> dict[str, Any]:
+        """Keyword arguments of the pipeline's `__call__`."""
+        own = custom_values(window.settings, self.model)
+        arguments = {
+            **super().arguments(window),
+            "clip_skip": own.get("clip_skip") or None,
+            "guidance_rescale": own.get("guidance_rescale"),
+        }
+        if window.control is not None:
+            arguments |= self._control(window, arguments)
+        if self.model.get("ip_adapter"):
+            arguments["ip_adapter_image"] = self._references(window)
+            arguments["image"] = arguments["image"] if window.source is not None else None
+        return arguments
+
+    def _control(self, window: WindowRequest, arguments: dict[str, Any]) -> dict[str, Any]:
+        modes = self.model.get("control_modes") or {}
+        letters = str(window.settings.get("video_prompt_type") or "")
+        letter = next((letter for letter in letters if letter in modes), "")
+        control = {"control_mode": modes.get(letter)} if modes else {}
+        # The one-control ControlNet from a text has its control picture under the name `image`.
+        return control if window.source is not None else {**control, "image": arguments["control_image"]}
+
+    def _references(self, window: WindowRequest) -> list[Any]:
+        """The pictures of the one adapter; without any, its strength is 0."""
+        strength = float(window.settings.get("alt_scale") or 0.6) if window.references else 0.0
+        self.pipe.set_ip_adapter_scale(strength)
+        blank = np.zeros((_ADAPTER_SIDE_PX, _ADAPTER_SIDE_PX, 3), np.uint8)
+        pictures = [Image.fromarray(picture) for picture in window.references] or [Image.fromarray(blank)]
+        return [pictures if len(pictures) > 1 else pictures[0]]
