@@ -23,6 +23,7 @@ _CLIPS: dict[str, Any] = {
 _FROM_A_PICTURE: dict[str, Any] = {
     "image_prompt_types_allowed": "SVL",
     "sliding_window": True,
+    "no_overlap_noise": True,
     "sliding_window_defaults": {
         "window_min": 17, "window_max": 257, "window_step": 4, "window_default": 129,
         "overlap_min": 1, "overlap_max": 1, "overlap_step": 1, "overlap_default": 1,

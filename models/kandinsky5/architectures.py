@@ -30,6 +30,7 @@ _FROM_A_PICTURE: dict[str, Any] = {
     "frames_minimum": 17,
     "image_prompt_types_allowed": "SVL",
     "sliding_window": True,
+    "no_overlap_noise": True,
     "sliding_window_defaults": {
         "window_min": 25, "window_max": 241, "window_step": 4, "window_default": 121,
         "overlap_min": 1, "overlap_max": 1, "overlap_step": 1, "overlap_default": 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ from shared.diffusion.family import Architecture
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
-    from shared.core.params import Param
 
 # Pictures and clips are given as tokens at their frames: first, last, any between, and the clip that is continued.
 _ANY_TASK: dict[str, Any] = {
@@ -52,13 +51,21 @@ _DISTILLED = {
 }
 
 
-def _params(params: list[Param], model: ModelDef) -> list[Param]:
-    """Pictures stand in the clip as they are: there is nothing to cut out of them."""
-    return [param for param in params if param.name != "remove_background_images_ref"]
+def _problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
+    """Each picture has a place in the clip: there are no references beside."""
+    pictures, letters = settings.get("image_refs"), str(settings.get("video_prompt_type") or "")
+    if "I" not in letters or not isinstance(pictures, (list, tuple)):
+        return
+    places = str(settings.get("frames_positions") or "").replace(",", " ").split() if "F" in letters else []
+    if len(pictures) > len(places):
+        yield (
+            f"frames_positions: {len(places)} places for {len(pictures)} pictures of image_refs. "
+            f'Name a frame for each, with the letters "KFI" in video_prompt_type.'
+        )
 
 
 def _architecture(definition: Mapping[str, Any]) -> Architecture:
-    return Architecture(("LTXConditionPipeline",), definition, "models.ltx.pipeline:LTXVideo", params=_params)
+    return Architecture(("LTXConditionPipeline",), definition, "models.ltx.pipeline:LTXVideo", problems=_problems)
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(

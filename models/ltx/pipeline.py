@@ -17,6 +17,8 @@ from shared.diffusion.latents import encoded_clip
 # It warns of timesteps without sigmas at each run: the pipeline's own way.
 logging.getLogger("diffusers.schedulers.scheduling_flow_match_euler_discrete").setLevel(logging.ERROR)
 
+_FULL_NOISE = 1000  # of the setting for the noise on the overlap
+
 
 class LTXVideo(DiffusersPipeline):
     """A loaded LTX-Video model (see core.contracts.Pipeline)."""
@@ -55,7 +57,8 @@ class LTXVideo(DiffusersPipeline):
         strength = float(window.settings.get("input_video_strength", 1.0))
         found = []
         if window.prefix is not None:
-            found += self._continued(window.prefix, strength)
+            overlap = 1 - window.overlap_noise / _FULL_NOISE
+            found += self._continued(window.prefix, min(strength, overlap))
         elif window.image_start is not None:
             found.append(_still(window.image_start, 0, strength))
         found += [_still(picture, frame) for frame, picture in sorted(window.injected.items())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -70,17 +70,29 @@ _OTHER_WORDS = {
 
 
 def _params(params: list[Param], model: ModelDef) -> list[Param]:
-    """The scales in this model's words; pictures stand in the clip as they are, nothing is cut out of them."""
-    kept = [param for param in params if param.name != "remove_background_images_ref"]
+    """The scales in this model's words."""
     words = _OTHER_WORDS
     return [
         param.with_changes(label=words[param.name][0], help=words[param.name][1]) if param.name in words else param
-        for param in kept
+        for param in params
     ]
 
 
+def _problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
+    """Each picture has a place in the clip: there are no references beside."""
+    pictures, letters = settings.get("image_refs"), str(settings.get("video_prompt_type") or "")
+    if "I" not in letters or not isinstance(pictures, (list, tuple)):
+        return
+    places = str(settings.get("frames_positions") or "").replace(",", " ").split() if "F" in letters else []
+    if len(pictures) > len(places):
+        yield (
+            f"frames_positions: {len(places)} places for {len(pictures)} pictures of image_refs. "
+            f'Name a frame for each, with the letters "KFI" in video_prompt_type.'
+        )
+
+
 def _architecture(definition: Mapping[str, Any]) -> Architecture:
-    return Architecture((_PIPELINE,), definition, "models.ltx2.pipeline:LTX2", params=_params)
+    return Architecture((_PIPELINE,), definition, "models.ltx2.pipeline:LTX2", problems=_problems, params=_params)
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(

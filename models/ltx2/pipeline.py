@@ -12,14 +12,26 @@ from PIL import Image
 
 from shared.core.contracts import WindowRequest
 from shared.core.custom_settings import custom_values
+from shared.core.errors import SettingsError
 from shared.diffusion.driver import DiffusersPipeline
 
 # It names a default for a missing audio scheduler, and the like, at each run.
 logging.getLogger("diffusers.pipelines.ltx2.pipeline_ltx2_condition").setLevel(logging.ERROR)
 
+_FULL_NOISE = 1000  # of the setting for the noise on the overlap
+
 
 class LTX2(DiffusersPipeline):
     """A loaded LTX-2 model (see core.contracts.Pipeline)."""
+
+    def check(self, window: WindowRequest) -> None:
+        """See DiffusersPipeline; the decoder mirrors at its borders and needs two latents to a side."""
+        super().check(window)
+        least = 2 * self.pipe.vae_spatial_compression_ratio
+        if min(window.width, window.height) < least:
+            raise SettingsError(
+                f"resolution: {window.width}x{window.height} is too small for this model. Use at least {least} a side."
+            )
 
     def arguments(self, window: WindowRequest) -> dict[str, Any]:
         """See DiffusersPipeline."""
@@ -70,7 +82,8 @@ class LTX2(DiffusersPipeline):
         strength = float(window.settings.get("input_video_strength", 1.0))
         found = []
         if window.prefix is not None:
-            found += self._continued(window.prefix, strength)
+            overlap = 1 - window.overlap_noise / _FULL_NOISE
+            found += self._continued(window.prefix, min(strength, overlap))
         elif window.image_start is not None:
             found.append(self._still(window.image_start, 0, strength))
         found += [self._still(picture, frame) for frame, picture in sorted(window.injected.items())]

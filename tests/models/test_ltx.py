@@ -147,3 +147,15 @@ def test_a_source_clip_is_kept_the_more_the_lower_the_denoising_strength(ltx: Pi
 
 def test_the_speed_of_the_frames_reaches_the_model(ltx: Pipeline) -> None:
     assert not np.array_equal(run(ltx, TEXT), run(ltx, replace(TEXT, fps=60.0)))
+
+
+def test_noise_on_the_overlap_loosens_it(ltx: Pipeline) -> None:
+    window = replace(TEXT, prefix=np.stack([picture(seed) for seed in range(9)]))
+    assert not np.array_equal(run(ltx, window), run(ltx, replace(window, overlap_noise=150)))
+
+
+def test_a_picture_without_a_place_is_refused() -> None:
+    model = family_model(handler, "ltxv_13B")
+    settings = {"video_prompt_type": "KFI", "image_refs": [PICTURE, PICTURE], "frames_positions": "9"}
+    assert any(sentence.startswith("frames_positions:") for sentence in handler.problems(settings, model))
+    assert not handler.problems({**settings, "frames_positions": "9 L"}, model)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from models.ltx2 import handler
 from shared.core.contracts import LoadOptions, Pipeline, WindowRequest
+from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from tests.fakes.model_defs import family_model
 from tests.fakes.tiny_ltx2 import save
@@ -158,3 +159,8 @@ def test_a_clip_is_continued_from_all_its_given_frames(ltx2: Pipeline) -> None:
     changed = prefix[:5].copy()
     changed[4] = picture(99)
     assert not np.array_equal(run(ltx2, replace(TEXT, prefix=prefix[:5])), run(ltx2, replace(TEXT, prefix=changed)))
+
+
+def test_a_side_that_the_decoder_cannot_make_is_refused_before_the_work(ltx2: Pipeline) -> None:
+    with pytest.raises(SettingsError, match="resolution: 64x32"):
+        run(ltx2, replace(TEXT, height=32))

@@ -118,7 +118,8 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "sliding_window_overlap_noise", "float", 0, "Noise on the overlap",
         "Noise added to the overlapped frames, so that the blur of one window is not handed to the next.",
-        "windows", minimum=0, maximum=150, step=1, applies=_HAS_WINDOWS, visible_if=VIDEO_MODE,
+        "windows", minimum=0, maximum=150, step=1, applies=_HAS_WINDOWS & ~is_set("no_overlap_noise"),
+        visible_if=VIDEO_MODE,
     ),
     Param(
         "sliding_window_discard_last_frames", "int", 0, "Frames dropped at a window's end",
