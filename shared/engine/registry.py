@@ -8,6 +8,7 @@ import json
 import pkgutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,9 +66,26 @@ class Registry:
 
     def refresh(self) -> None:
         """Read the folders again."""
+        self._seen = self._stamps()
         self._catalogue = self._read(self._catalogue)
         self._params = {}
         self._finder = Finder(())
+
+    def refresh_if_changed(self) -> bool:
+        """Read the folders again when a definition has come, gone or changed."""
+        if self._stamps() == self._seen:
+            return False
+        self.refresh()
+        return True
+
+    def _stamps(self) -> dict[str, tuple[int, int]]:
+        """What changes when a definition is written, by file."""
+        found: dict[str, tuple[int, int]] = {}
+        for path in (path for folder in self._folders for path in folder.glob("*.json")):
+            with suppress(OSError):
+                stat = path.stat()
+                found[str(path)] = (stat.st_mtime_ns, stat.st_size)
+        return found
 
     @property
     def broken(self) -> list[str]:

@@ -24,7 +24,7 @@ from shared.ui.windows import Windows
 QUIET: dict[str, Any] = {
     "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "preprocess": False,
 }  # fmt: skip
-STAGE_EVENTS = ("use_settings", "use_as_start", "delete_result", "import_file")
+STAGE_EVENTS = ("use_settings", "use_as_start", "delete_result", "import_file", "refresh_models")
 
 
 @dataclass
@@ -77,7 +77,7 @@ def _build_parts(runtime: Any, form: Form, model: str) -> dict[str, Any]:
         with gr.Column(elem_id="wangp-form", elem_classes=["wg-column"], min_width=300):
             with gr.Row(elem_classes=["wg-header"]):
                 gr.HTML("<h1>WanGP</h1>", elem_classes=["wg-title"], apply_default_css=False, js_on_load=None)
-                parts["picker"] = ModelPicker(runtime.registry, model)
+                parts["picker"] = ModelPicker(runtime.registry, model, runtime.model_files)
                 parts["bar"] = panel("bar")
             parts["picker"].add_note(model)
             form.add_top()
@@ -175,3 +175,6 @@ def _wire_results(handlers: Handlers, parts: dict[str, Any], state: gr.State) ->
     stage.use_settings(guarded(handlers.use_settings), [state, picker.model], shown, **QUIET)
     stage.use_as_start(guarded(handlers.use_as_start), [picker.model], [form.components["image_start"]], **QUIET)
     stage.delete_result(guarded(handlers.delete_result), None, None, **QUIET)
+    stage.refresh_models(
+        guarded(handlers.refresh_models), [picker.model], [picker.family, picker.model, picker.note], **QUIET
+    )

@@ -16,6 +16,7 @@ TOP = ("prompt",)
 # Told by other parts of the page or by the media given: they have a component (plugins ask for it), no place of theirs.
 UNSEEN = ("image_prompt_type", "client_id", "mode", "model_type")
 PLACED_ELSEWHERE = frozenset((*MAIN, *TOP, *UNSEEN))
+_SIZED: Mapping[str, str] = {"partial": "partial_size", "missing": "missing_size"}
 MARKS: Mapping[str, str] = {"available": "", "partial": " ◐", "missing": " ↓"}
 
 
@@ -36,11 +37,22 @@ def _shown_models(registry: Any) -> list[Any]:
     return [model for model in registry.models().values() if model.get("visible", True)]
 
 
-def model_note(registry: Any, model_type: str) -> str:
-    """What the model is, and whether it is ready."""
+def model_note(registry: Any, model_type: str, model_files: Any = None) -> str:
+    """What the model is, and whether it is ready; with `model_files` also how much is still to be downloaded."""
     model = registry.get(model_type)
-    state = say(registry.availability(model))
+    state = _ready_text(registry.availability(model), model_type, model_files)
     return f"{model.description} ({state})" if model.description else state[:1].upper() + state[1:]
+
+
+def _ready_text(availability: str, model_type: str, model_files: Any) -> str:
+    """Whether a model is ready. What is not known yet of its size is asked for; the windows hear of the answer."""
+    if availability == "available" or model_files is None:
+        return say(availability)
+    size = model_files.state(model_type).to_download_bytes
+    if size is None:
+        model_files.ask_size(model_type)
+        return say(availability)
+    return say(_SIZED[availability], size=f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB")
 
 
 def first_model(registry: Any, wanted: str = "") -> str:

@@ -17,7 +17,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from shared.core.errors import WanGPError
-from shared.core.events import Event, Finished, Info, Output, Preview, Progress, QueueChanged, Started, Status
+from shared.core.events import (
+    Event,
+    Finished,
+    Info,
+    Output,
+    Preview,
+    Progress,
+    QueueChanged,
+    RefreshModels,
+    Started,
+    Status,
+)
 from shared.ui.catalogue import model_name_and_fps
 from shared.ui.task_view import RunningTask, task_row
 
@@ -94,6 +105,9 @@ class LiveFeed:
                 self._notice("output", event, path=event.path)
             case Info(text=text) | Status(text=text):
                 self._notice("info" if isinstance(event, Info) else "status", event, text=text)
+            case RefreshModels():
+                self.runtime.registry.finder().refresh()
+                self._notice("models", event)
             case Finished(task_id=task_id):
                 self._running.pop(task_id, None)
                 self._queue_version += 1

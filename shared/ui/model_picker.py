@@ -13,8 +13,8 @@ from shared.ui.texts import say
 class ModelPicker:
     """Two dropdowns; the family is shown only where there are several."""
 
-    def __init__(self, registry: Any, model_type: str) -> None:
-        self.registry = registry
+    def __init__(self, registry: Any, model_type: str, model_files: Any = None) -> None:
+        self.registry, self.model_files = registry, model_files
         self.note: Any = None
         families = family_choices(registry)
         family = registry.get(model_type).family if model_type else ""
@@ -29,9 +29,10 @@ class ModelPicker:
 
     def add_note(self, model_type: str) -> None:
         """Build the line on what the model is."""
+        note = model_note(self.registry, model_type, self.model_files) if model_type else say("no_models")
         self.note = gr.HTML(
-            model_note(self.registry, model_type) if model_type else say("no_models"), elem_id="model_note",
-            elem_classes=["wg-note"], apply_default_css=False, html_template="<span>{{value}}</span>", js_on_load=None,
+            note, elem_id="model_note", elem_classes=["wg-note"],
+            apply_default_css=False, html_template="<span>{{value}}</span>", js_on_load=None,
         )  # fmt: skip
 
     @property
@@ -41,11 +42,11 @@ class ModelPicker:
 
     def show(self, model_type: str) -> dict[Any, Any]:
         """The updates that choose a model."""
-        family = self.registry.get(model_type).family
+        family, families = self.registry.get(model_type).family, family_choices(self.registry)
         return {
-            self.family: gr.update(value=family),
+            self.family: gr.update(choices=families, value=family, visible=len(families) > 1),
             self.model: gr.update(choices=model_choices(self.registry, family), value=model_type),
-            self.note: model_note(self.registry, model_type),
+            self.note: model_note(self.registry, model_type, self.model_files),
         }
 
     def first_of(self, family: str, preferred: str = "") -> str:

@@ -77,6 +77,7 @@ class Handlers:
 
     def open_window(self, boot: str, state: dict[str, Any]) -> Updates:
         """Bring back what the browser kept of the form, else show a model with its defaults."""
+        self.runtime.registry.refresh_if_changed()
         told = read_extra(boot)
         token = str(told.get("token") or uuid.uuid4().hex)
         self.windows.attach(token, state)
@@ -208,6 +209,11 @@ class Handlers:
         if extra:
             gr.Warning(say("imported_unknown", count=len(extra), names=", ".join(sorted(extra))))
         return self._show(state, model, known, json.dumps(extra, default=str) if extra else "")
+
+    def refresh_models(self, model: str) -> Updates:
+        """Show what has changed on disk: models fetched or deleted, new definitions."""
+        self.runtime.registry.refresh_if_changed()
+        return self.picker.show(model) if model in self.runtime.registry.models() else {}
 
     def use_settings(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
         """Bring a result's settings into the form."""

@@ -79,6 +79,7 @@ class RunningTask:
     phase: str = ""
     step: int | None = None
     total: int | None = None
+    unit: str | None = None
     percent: int = 0
     preview_number: int = 0
     preview: bytes = b""
@@ -92,7 +93,7 @@ class RunningTask:
         phase = normalize_phase(event.phase)
         fraction = task_fraction(event.text, estimate_progress(phase, event.step, event.total, event.phase))
         self.text, self.phase = event.text, event.phase
-        self.step, self.total = event.step, event.total
+        self.step, self.total, self.unit = event.step, event.total, event.unit
         self.percent = max(self.percent, min(99, int(fraction * 100)))
         if phase.startswith("inference") and event.step is not None:
             self._estimate(fraction, now)
@@ -110,6 +111,7 @@ class RunningTask:
     def as_json(self, now: float | None = None) -> dict[str, Any]:
         """The progress message of the browser."""
         now = time.monotonic() if now is None else now
+        is_download = self.unit == "bytes" and bool(self.total)
         left = None if self._left_s is None else max(0.0, self._left_s - (now - self._left_at))
         return {
             "task_id": self.task_id,
@@ -118,7 +120,8 @@ class RunningTask:
             "phase": self.phase,
             "step": self.step,
             "total": self.total,
-            "percent": self.percent,
+            "unit": self.unit,
+            "percent": self.percent if not is_download else 100 * (self.step or 0) // (self.total or 1),
             "elapsed_s": round(now - self.started, 1),
             "left_s": None if left is None else round(left, 1),
             "preview": self.preview_number,

@@ -17,6 +17,7 @@ from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.session.checks import task_problems
 from shared.session.memory import MemoryNeed, memory_need
+from shared.session.model_store import ModelFiles
 from shared.session.sources import task_from_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ class PageRuntime:
         self.registry = Registry(self.root, self.config)
         self.queue = TaskQueue(self.config_dir)
         self.history = HistoryStore(self.config_dir)
+        self.model_files = ModelFiles(self)  # type: ignore[arg-type]
         self.states: list[dict[str, Any]] = []
 
     def attach_state(self, state: dict[str, Any]) -> None:

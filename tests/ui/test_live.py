@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.events import Finished, Info, Preview, Progress, Started
+from shared.core.events import Finished, Info, Preview, Progress, RefreshModels, Started
 from shared.core.task import Task
 from shared.ui.live import LiveFeed
 from shared.ui.task_view import RunningTask, task_picture, task_row
@@ -146,6 +146,31 @@ def test_time_left_follows_the_pace_of_the_steps() -> None:
     shown = running.as_json(now=14.0)
     assert shown["step"] == 4
     assert 6 <= shown["left_s"] <= 14
+
+
+def test_a_download_has_a_bar_of_its_own() -> None:
+    running = RunningTask(1, "", started=0.0)
+    text = "Downloading Wan: 1.00 of 4.00 GB, 9.0 MB/s, 5m 33s left | 1m 50s"
+    running.advance(Progress(1, "", text, "Downloading Wan", step=10**9, total=4 * 10**9, unit="bytes"), now=1.0)
+    shown = running.as_json(now=2.0)
+    assert (shown["percent"], shown["unit"]) == (25, "bytes")
+    assert shown["text"] == "Downloading Wan: 1.00 of 4.00 GB, 9.0 MB/s, 5m 33s left"
+    running.advance(Progress(1, "", text="Loading model", phase="Loading model"), now=3.0)
+    assert running.as_json(now=4.0)["percent"] < 20
+
+
+def test_windows_hear_of_models_that_came_or_went(runtime: PageRuntime) -> None:
+    async def run() -> list[dict[str, Any]]:
+        feed = LiveFeed(runtime)
+        feed.start()
+        stream = feed.stream()
+        first = await anext(stream)
+        runtime.queue.publish(RefreshModels(0, "", "token"))
+        messages = await collect(stream, "models")
+        feed.close()
+        return [told(first), *messages]
+
+    assert asyncio.run(run())[-1]["kind"] == "models"
 
 
 def test_the_bar_never_runs_backwards() -> None:

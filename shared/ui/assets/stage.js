@@ -22,6 +22,7 @@
     draw();
   });
 
+  wangp.on("models", () => wangp.ask("stage", "refresh_models", {}));
   wangp.on("connection", (message) => { lost = message.lost; drawLine(); });
   wangp.on("queue", (message) => { paused = message.paused; drawLine(); if (info && progress && live) drawInfo(); });
   wangp.on("progress", (message) => {
@@ -73,7 +74,7 @@
     const passed = busy ? (performance.now() - told) / 1000 : 0;
     if (lost) return tell(say("lost"), "");
     if (!busy) return tell(say(paused ? "paused" : "idle"), "");
-    const counted = progress.step !== null && progress.total
+    const counted = progress.step !== null && progress.total && !progress.unit
       ? " · " + say("step", { step: progress.step, total: progress.total }) : "";
     const left = progress.left_s === null ? say("elapsed", { time: wangp.time(progress.elapsed_s + passed) })
       : say("left", { time: wangp.time(progress.left_s - passed) });
