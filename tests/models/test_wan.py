@@ -21,7 +21,8 @@ from models.wan.pipeline import WanVideo
 from shared.core.contracts import LoadOptions, WindowRequest
 from shared.core.errors import DownloadError, ModelNotFound, OutOfMemory
 from shared.core.model_def import ModelDef
-from shared.diffusion.offload import _stream_with_diffusers
+from shared.diffusion.guard import networks_of
+from shared.diffusion.offload import stream, weight_bytes
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import save
 from tests.models.contract import STEPS, PipelineContract, run
@@ -75,7 +76,7 @@ class TestTextToVideo(WanContract):
         return {
             "image_start": [PICTURE], "image_end": [PICTURE], "video_source": "clip.mp4",
             "image_mask": PICTURE, "image_prompt_type": "S", "video_prompt_type": "VAG",
-            "activated_loras": ["style.safetensors"], "image_mode": 2, "sample_solver": "euler_ancestral",
+            "image_mode": 2, "sample_solver": "euler_ancestral",
         }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ class TestTwoExperts(WanContract):
     architecture = "t2v_2_2"
 
     def unsupported(self) -> dict[str, Any]:
-        return {"image_start": [PICTURE], "guidance_phases": 3}
+        return {"image_start": [PICTURE]}
 
 
 class TestImageToVideo(WanContract):
@@ -118,6 +119,26 @@ class TestFirstLastFrame(TestImageToVideo):
 
     def unsupported(self) -> dict[str, Any]:
         return {"image_mode": 1, "image_mask": PICTURE, "image_end": None}
+
+
+class TestStartAndEndImage(TestFirstLastFrame):
+    """Fun InP: both pictures as channels, the features of the first alone."""
+
+    architecture = "fun_inp_1.3B"
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"image_mode": 1, "image_mask": PICTURE}
+
+    def bare(self, folder: Path, window: WindowRequest) -> np.ndarray:
+        pipe = WanImageToVideoPipeline.from_pretrained(folder)
+        pipe.set_progress_bar_config(disable=True)
+        encode = pipe.encode_image
+        object.__setattr__(pipe, "encode_image", lambda images, device=None: encode(images[0], device))
+        return pipe(
+            prompt=window.prompt, negative_prompt=window.negative_prompt, width=window.width, height=window.height,
+            num_inference_steps=STEPS, guidance_scale=window.guidance_scale, generator=generator(window),
+            output_type="np", **self.bare_arguments(window),
+        ).frames[0]  # fmt: skip
 
 
 class TestEndImageWithTwoExperts(TestFirstLastFrame):
@@ -184,7 +205,9 @@ def test_weights_that_are_streamed_give_the_same_frames(tmp_path: Path) -> None:
     pipeline = handler.load(model, [str(tmp_path)], LoadOptions())
     window = WindowRequest("a red ball", 32, 32, 5, 2, 5.0, seed=7)
     expected = run(pipeline, window)
-    _stream_with_diffusers(pipeline.pipe, "cpu", 4.5)
+    networks = networks_of(pipeline.pipe)
+    sizes = {name: weight_bytes(network) for name, network in networks.items()}
+    stream(networks, sizes, LoadOptions(profile=4.5))
     streamed = WanVideo(pipeline.pipe, model, keeps_weights=False)
     assert np.array_equal(run(streamed, window), expected)
     assert streamed.preview(torch.zeros(16, 2, 4, 4)).mode == "RGB"
@@ -218,9 +241,9 @@ def test_a_failed_allocation_says_what_helps(tiny_wan: Callable[[str], WanVideo]
     ("damage", "words"),
     [
         (lambda folder: shutil.rmtree(folder / "vae"), "incomplete; missing vae/"),
-        (lambda folder: (folder / "model_index.json").write_text('{"_class_name": '), "model_index.json is damaged"),
+        (lambda folder: (folder / "model_index.json").write_text('{"_class_name": '), "missing model_index.json"),
         (lambda folder: weights(folder).write_bytes(weights(folder).read_bytes()[:100]), "damaged or of another model"),
-        (lambda folder: weights(folder).unlink(), "damaged or of another model"),
+        (lambda folder: weights(folder).unlink(), "incomplete; missing transformer"),
         (lambda folder: index_of_shards(folder), "missing transformer/part-2.safetensors"),
     ],
 )
@@ -232,7 +255,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path, damage: Callable[[Path], A
 
 def test_missing_weights_say_how_to_fetch_them(tmp_path: Path) -> None:
     model = wan_model("t2v", folder="here", repo="team/Clips")
-    with pytest.raises(DownloadError, match=r"hf download team/Clips --local-dir .*here"):
+    with pytest.raises(DownloadError, match=r"here.*team/Clips.*--download t2v"):
         handler.load(model, [str(tmp_path)], LoadOptions())
 
 
