@@ -35,8 +35,9 @@ def parts_of(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Library and class of each part that an index names."""
     found: dict[str, tuple[str, str]] = {}
     for name, kind in index.items():
-        if not name.startswith("_") and isinstance(kind, list) and len(kind) == 2 and all(kind):
-            found[name] = (str(kind[0]), str(kind[1]))
+        is_part = isinstance(kind, list) and len(kind) == 2 and all(isinstance(word, str) and word for word in kind)
+        if is_part and not name.startswith("_"):
+            found[name] = (kind[0], kind[1])
     return found
 
 

@@ -1,0 +1,24 @@
+"""What Ideogram 4 can do, in the definition keys that the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from shared.diffusion.family import Architecture
+from shared.diffusion.picture_keys import ONE_MEGAPIXEL, PICTURES
+
+# A second network takes the place of a negative prompt.
+_TEXT_TO_IMAGE: dict[str, Any] = {
+    **PICTURES,
+    "lora_dir": "ideogram4",
+    "resolutions": (("2048 x 2048", "2048x2048"), *ONE_MEGAPIXEL),
+    "text_length": 2048,
+    "guidance_max_phases": 1,
+    "no_negative_prompt": True,
+}
+
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {"ideogram4": Architecture(("Ideogram4Pipeline",), _TEXT_TO_IMAGE, "models.ideogram4.pipeline:Ideogram4")}
+)
