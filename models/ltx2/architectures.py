@@ -54,11 +54,12 @@ _GUIDED = {
 _19B = {**_GUIDED, "perturbed_blocks": [29]}
 _22B = {**_GUIDED, "perturbed_blocks": [28]}
 
-# Trained for these noise levels alone, without guidance.
+# Trained for these noise levels alone, without guidance; too few steps to skip any.
 _FEW_STEPS: dict[str, Any] = {
     "guidance_max_phases": 0,
     "no_negative_prompt": True,
     "lock_inference_steps": True,
+    **dict.fromkeys(("tea_cache", "spectrum_cache", "first_block_cache"), False),
     "sigmas": [1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875],
 }
 _DISTILLED = {**_ANY_TASK, **_FEW_STEPS}

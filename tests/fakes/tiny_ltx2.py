@@ -15,7 +15,12 @@ from diffusers import (
     LTX2VideoTransformer3DModel,
 )
 from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma4UnifiedConfig,
+    Gemma4UnifiedForConditionalGeneration,
+)
 
 from tests.fakes.tokenizers import gemma_tokenizer
 
@@ -42,6 +47,17 @@ def _text_encoder(vocab_size: int) -> Any:
     }  # fmt: skip
     config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=vocab_size)
     return Gemma3ForConditionalGeneration(config).eval()
+
+
+def _text_encoder_2_5(vocab_size: int) -> Any:
+    """The newer Gemma of LTX-2.5; every second layer looks at the whole text, with heads of another width."""
+    torch.manual_seed(0)
+    text = {
+        "vocab_size": vocab_size + 8, "hidden_size": _WIDTH, "intermediate_size": 37, "num_hidden_layers": _LAYERS,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "global_head_dim": 8, "sliding_window": 512,
+        "max_position_embeddings": 2048, "layer_types": ["sliding_attention", "full_attention"],
+    }  # fmt: skip
+    return Gemma4UnifiedForConditionalGeneration(Gemma4UnifiedConfig(text_config=text)).eval()
 
 
 def _connectors() -> Any:
@@ -96,13 +112,21 @@ def _audio_parts() -> dict[str, Any]:
     return {"audio_vae": vae, "vocoder": vocoder}
 
 
-def _with_sound() -> Any:
+def _with_sound(text_encoder: Callable[[int], Any] = _text_encoder) -> Any:
     tokenizer = gemma_tokenizer()
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05)
     return LTX2Pipeline(
-        scheduler=scheduler, vae=_vae(), text_encoder=_text_encoder(len(tokenizer)), tokenizer=tokenizer,
+        scheduler=scheduler, vae=_vae(), text_encoder=text_encoder(len(tokenizer)), tokenizer=tokenizer,
         connectors=_connectors(), transformer=_transformer(), **_audio_parts(),
     )  # fmt: skip
 
 
-BUILDERS: dict[str, Callable[[], Any]] = {"ltx2_19B": _with_sound, "ltx2_22B_distilled": _with_sound}
+def _with_sound_2_5() -> Any:
+    return _with_sound(_text_encoder_2_5)
+
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "ltx2_19B": _with_sound,
+    "ltx2_22B_distilled": _with_sound,
+    "ltx2_25_22B": _with_sound_2_5,
+}
