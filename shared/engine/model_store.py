@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,7 +140,7 @@ class ModelStore:
             elif (root := self._root_of(place)) is None:
                 kept.append(f"{place}: it is not in a folder of this program's models")
             else:
-                freed += _remove(place, root)
+                freed += self._remove_copies(place) + _remove(place, root)
                 removed.append(place)
         if not removed and not kept:
             raise DownloadError(f"{model.name}: nothing of it is on disk.")
@@ -201,6 +202,15 @@ class ModelStore:
             if root is not None and part.parent.name == WORK_FOLDER:
                 part.unlink(missing_ok=True)
         self._record_path(model).unlink(missing_ok=True)
+
+    def _remove_copies(self, place: Path) -> int:
+        """Delete the quantised copies of a checkpoint; their names end in a checksum of its path. The bytes freed."""
+        mark = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:8]
+        copies = list((Path(self.registry.roots()[0]) / "quantized").glob(f"*-{mark}.*"))
+        freed = sum(size_of(copy) for copy in copies)
+        for copy in copies:
+            shutil.rmtree(copy, ignore_errors=True)
+        return freed
 
     def _places(self, files: Iterable[ModelFile]) -> list[Path]:
         """Where the files lie, each once."""

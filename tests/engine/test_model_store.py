@@ -13,6 +13,7 @@ import pytest
 from shared.core.config import Config
 from shared.core.errors import Cancelled, DownloadError, WanGPError
 from shared.core.model_def import ModelDef
+from shared.diffusion.quantization import copy_name
 from shared.engine.download_file import Patience
 from shared.engine.downloads import DownloadProgress
 from shared.engine.model_store import ModelStore
@@ -188,6 +189,17 @@ def test_deleting_frees_the_disk_and_leaves_other_files_alone(store: ModelStore,
         (tmp_path / "ckpts" / "Base" / "my notes.txt").unlink()
         (tmp_path / "ckpts" / "Base").rmdir()
         store.delete(model(store))
+
+
+def test_quantised_copies_go_with_the_model(store: ModelStore, tmp_path: Path) -> None:
+    store.fetch(model(store))
+    folder = tmp_path / "ckpts" / "quantized"
+    names = [copy_name(tmp_path / "ckpts" / name, "transformer") + ".int8" for name in ("Base", "Other")]
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.safetensors").write_bytes(WEIGHTS)
+    assert store.delete(model(store)).freed_bytes > 3 * len(WEIGHTS)
+    assert [path.name for path in folder.iterdir()] == names[1:]
 
 
 def test_what_another_model_needs_is_kept(hub: FakeHub, tmp_path: Path) -> None:
