@@ -7,6 +7,7 @@ from typing import Any
 
 from models.general.arguments import AUDIO_LENGTH, FRAMES, REFERENCES, own_arguments
 from models.general.signature import Argument, PipelineSignature
+from shared.diffusion.abilities import with_abilities
 
 _FRAME_RATE = ("frame_rate", "fps")
 _TIME_SCALES = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio", "vae_temporal_scale_factor")
@@ -34,7 +35,10 @@ def definition_of(signature: PipelineSignature) -> dict[str, Any]:
         "default_settings": {**_sampling_defaults(signature), **_shape_defaults(signature, kind)},
     }
     media = {"clip": _clip_keys, "picture": _picture_keys, "sound": _sound_keys}[kind]
-    return {**keys, **media(signature)}
+    found = with_abilities((signature.name,), {**keys, **media(signature)})
+    if keys["lock_inference_steps"]:
+        found = {name: value for name, value in found.items() if not name.endswith("_cache")}
+    return found
 
 
 def kind_of(signature: PipelineSignature) -> str:

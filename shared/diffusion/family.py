@@ -13,7 +13,7 @@ from shared.core.custom_settings import NAME as CUSTOM
 from shared.core.custom_settings import custom_problems, described
 from shared.core.model_files import model_files
 from shared.core.model_params import params_of
-from shared.diffusion.abilities import abilities
+from shared.diffusion.abilities import DECISIVE, with_abilities
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -63,7 +63,8 @@ class DiffusersFamily:
     def definition(self, architecture: str, block: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """What the architecture implies; the JSON's own keys win."""
         found = self.table[architecture]
-        return {**abilities(found.pipelines), **found.definition}
+        own = {key: value for key, value in (block or {}).items() if key in DECISIVE}
+        return with_abilities(found.pipelines, {**found.definition, **own})
 
     def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The checkpoint's folder, and the single files that the definition names."""

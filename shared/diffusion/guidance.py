@@ -44,17 +44,32 @@ def steered(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable
     Raises SettingsError for what this model cannot do.
     """
     plan = guidance_plan(window, _expert_switch(pipe))
-    _check(plan, model, window)
+    idle = _check(plan, model, window)
+    if idle:
+        on_step(Step("", notice=f"{', '.join(idle)}: no effect while guidance is off. Set guidance_scale above 1."))
     with ExitStack() as stack:
         if float(window.settings.get("NAG_scale") or 1) > 1:
             stack.enter_context(negative_attention(pipe, model, window, on_step))
         if not _is_the_pipelines_own(plan, pipe):
             branching = branching_of(type(pipe).__name__)
             if branching is None:
-                raise SettingsError(f"guidance_phases: {model.name} has one guidance for all steps.")
+                names = " and ".join(_asked(plan))
+                raise SettingsError(f"{names}: not available for this model with these inputs ({type(pipe).__name__}).")
             check_layers(denoisers(pipe), plan.layers)
             stack.enter_context(around_passes(pipe, _Guide(plan, branching, pipe)))
         yield
+
+
+def _asked(plan: GuidancePlan) -> list[str]:
+    """The settings that make a plan more than one scale."""
+    asked = {
+        "guidance_phases": len(set(plan.scales)) > 1,
+        "cfg_star_switch": plan.star,
+        "apg_switch": plan.projected,
+        "cfg_zero_step": plan.zero_steps > 0,
+        "perturbation_switch": bool(plan.layers),
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
 
 
 def _expert_switch(pipe: Any) -> float | None:
@@ -75,7 +90,8 @@ def _bare(plan: GuidancePlan) -> GuidancePlan:
     return GuidancePlan(plan.scales, plan.switches) if is_bare else plan
 
 
-def _check(plan: GuidancePlan, model: ModelDef, window: WindowRequest) -> None:
+def _check(plan: GuidancePlan, model: ModelDef, window: WindowRequest) -> list[str]:
+    """Raise SettingsError for what the model lacks; the settings that need guidance where there is none."""
     asked = [(name, key) for name, key in _METHODS if window.settings.get(name)]
     if plan.zero_steps:
         asked.append(("cfg_zero_step", "cfg_zero"))
@@ -84,6 +100,8 @@ def _check(plan: GuidancePlan, model: ModelDef, window: WindowRequest) -> None:
     for name, key in asked:
         if not model.get(key):
             raise SettingsError(f"{name}: not available for this model ({model.name}).")
+    needing = {name for name, _ in _METHODS}
+    return [name for name, _ in asked if name in needing] if max(plan.scales) <= 1 else []
 
 
 class _Guide:

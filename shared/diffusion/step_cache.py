@@ -1,7 +1,7 @@
 """Step caches: some steps reuse or forecast what the network would say, instead of asking it.
 
 Four kinds, under WanGP's names. `tea` and `spectrum` wrap the whole network and so work with any of them: `tea`
-repeats the last prediction, `spectrum` forecasts it by a curve through the last ones. `first_block` and `mag` are
+repeats the last prediction, `spectrum` forecasts it by a line through the last three. `first_block` and `mag` are
 diffusers' FirstBlockCache and MagCache, see step_cache_blocks.py. All keep to one budget (skip_budget.py), which makes
 the speed-up about the one asked for. What a run remembers ends with it.
 """
@@ -19,16 +19,16 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from shared.core.contracts import Step, WindowRequest
 from shared.core.errors import SettingsError
-from shared.diffusion.passes import Pass, around_passes
+from shared.diffusion.passes import Pass, around_passes, denoisers
 from shared.diffusion.skip_budget import FEWEST_STEPS, Count, SkipBudget
-from shared.diffusion.step_cache_blocks import block_cached
+from shared.diffusion.step_cache_blocks import block_cached, magnitudes
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
-# Predictions that the forecast's curve goes through, the degree of that curve, and how stiff it is.
-_CURVE_THROUGH = 5
-_DEGREE = 2
+# Predictions that the forecast goes by, the degree of the curve through them, and how stiff it is.
+_CURVE_THROUGH = 3
+_DEGREE = 1
 _SMOOTHING = 0.02
 
 
@@ -44,7 +44,7 @@ def step_cached(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Call
     if not kind:
         yield
         return
-    if not model.get(f"{kind}_cache"):
+    if not model.get(f"{kind}_cache") or not denoisers(pipe):
         raise SettingsError(f'skip_steps_cache_type: "{kind}" does nothing for this model ({model.name}).')
     if window.num_inference_steps < FEWEST_STEPS:
         on_step(
@@ -63,8 +63,7 @@ def step_cached(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Call
         with around_passes(pipe, _Forecaster(kind == "spectrum", new_budget, count)):
             yield
     else:
-        ratios = model.get("magcache_ratios") if kind == "mag" else None
-        with block_cached(pipe, new_budget, count, ratios):
+        with block_cached(pipe, new_budget, count, magnitudes(model) if kind == "mag" else None):
             yield
     _tell(count, on_step)
 
@@ -163,9 +162,10 @@ def relative_change(after: list[Any], before: list[Any]) -> float:
 
 
 def forecast_weights(times: list[float], time: float) -> list[float]:
-    """How much each known value counts in the forecast for `time`: a smoothed curve through them, at that place.
+    """How much each known value counts in the forecast for `time`: a smoothed line through them, at that place.
 
-    A polynomial of degree 2 at most in Chebyshev form, fitted by ridge regression. The weights add up to 1.
+    A polynomial in Chebyshev form, fitted by ridge regression. The weights add up to 1. On the starter a line through
+    three predictions came closer to the full run than a parabola, more predictions, or the last one repeated.
     """
     if len(times) == 1:
         return [1.0]

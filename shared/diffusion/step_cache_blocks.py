@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig
 from diffusers.hooks import HookRegistry
 from diffusers.hooks.first_block_cache import _FBC_LEADER_BLOCK_HOOK, FBCHeadBlockHook
-from diffusers.hooks.mag_cache import _MAG_CACHE_LEADER_BLOCK_HOOK, nearest_interp
+from diffusers.hooks.mag_cache import _MAG_CACHE_LEADER_BLOCK_HOOK, FLUX_MAG_RATIOS, nearest_interp
 from torch import nn
 
 from shared.diffusion.passes import Pass, around_passes, denoisers
 from shared.diffusion.skip_budget import MOST_IN_A_ROW, Count, SkipBudget
+
+if TYPE_CHECKING:
+    from shared.core.model_def import ModelDef
 
 NewBudget = Callable[[int], SkipBudget]
 
@@ -31,6 +34,11 @@ def block_cached(
         stack.callback(_disable, denoisers(pipe))
         stack.enter_context(around_passes(pipe, cache))
         yield
+
+
+def magnitudes(model: ModelDef) -> Sequence[float]:
+    """How the residual of the blocks grows from step to step: the model's own table, or diffusers' for FLUX.1."""
+    return [float(ratio) for ratio in model.get("magcache_ratios") or FLUX_MAG_RATIOS]
 
 
 def _disable(modules: list[nn.Module]) -> None:

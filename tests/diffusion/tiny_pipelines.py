@@ -12,10 +12,25 @@ from PIL import Image
 from shared.core.contracts import WindowRequest
 from shared.core.model_def import ModelDef
 from shared.diffusion.abilities import abilities
-from tests.fakes import tiny_ltx, tiny_qwen, tiny_wan
+from tests.fakes import (
+    tiny_flux,
+    tiny_flux2,
+    tiny_kandinsky5,
+    tiny_ltx,
+    tiny_qwen,
+    tiny_sdxl,
+    tiny_text_to_image,
+    tiny_wan,
+    tiny_z_image,
+)
 
 SCALE = 5.0
 _CLIP = {"prompt": "a red ball", "negative_prompt": "blurry", "width": 32, "height": 32, "num_frames": 5}
+
+
+_PROMPT = {"prompt": "a red ball", "width": 64, "height": 64}
+_PICTURE = {**_PROMPT, "negative_prompt": "blurry"}
+_LONG_TEXT = {**_CLIP, "negative_prompt": "the a", "width": 64, "num_frames": 9, "max_sequence_length": 1000}
 
 
 @dataclass(frozen=True)
@@ -44,11 +59,14 @@ CASES: dict[str, Case] = {
     "wan two experts": Case(tiny_wan.BUILDERS["t2v_2_2"], _CLIP),
     "wan from a picture": Case(tiny_wan.BUILDERS["i2v"], {**_CLIP, "image": Image.new("RGB", (32, 32), "red")}),
     "ltx": Case(tiny_ltx.BUILDERS["ltxv_13B"], {**_CLIP, "num_frames": 9}),
-    "qwen": Case(
-        tiny_qwen.BUILDERS["qwen_image_20B"],
-        {"prompt": "a red ball", "negative_prompt": "blurry", "width": 64, "height": 64},
-        "true_cfg_scale",
-    ),
+    "qwen": Case(tiny_qwen.BUILDERS["qwen_image_20B"], _PICTURE, "true_cfg_scale"),
+    "flux": Case(tiny_flux.BUILDERS["flux"], {**_PICTURE, "max_sequence_length": 32}, "true_cfg_scale"),
+    "flux2 klein": Case(tiny_flux2.BUILDERS["flux2_klein_base_4b"], _PROMPT),
+    "z image": Case(tiny_z_image.BUILDERS["z_image"], _PICTURE),
+    "hidream": Case(tiny_text_to_image.BUILDERS["hidream"], _PICTURE),
+    "sdxl": Case(tiny_sdxl.BUILDERS["sdxl"], _PICTURE),
+    "kandinsky": Case(tiny_kandinsky5.BUILDERS["k5_lite_t2v"], _LONG_TEXT),
+    "krea2": Case(tiny_text_to_image.BUILDERS["krea2"], _PICTURE),
 }
 
 

@@ -31,6 +31,8 @@ class NumpyPipeline:
         self.step_s = 0.0
         self.drift = 0
         self.tone_rate = 0
+        self.asides: list[Step] = []
+        """Told before decoding: notices and facts."""
 
     def components(self) -> dict[str, Any]:
         return {"transformer": self}
@@ -52,6 +54,8 @@ class NumpyPipeline:
                 raise Cancelled()
             time.sleep(self.step_s)
             on_step(Step("Denoising", index + 1, window.num_inference_steps, latents=frames.transpose(3, 0, 1, 2)))
+        for aside in self.asides:
+            on_step(aside)
         on_step(Step("VAE decoding"))
         result = condition(frames, window)
         if window.prefix is not None and self.drift:

@@ -77,9 +77,9 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "skip_steps_cache_type", "choice", "", "Step skipping",
-        "Reuses the last prediction where little changes; faster, with some loss of detail.",
-        "speed", choices=(("Off", ""), ("TeaCache", "tea"), ("MagCache", "mag"), ("Spectrum", "spectrum"),
-                          ("First block", "first_block")),
+        "Reuses or forecasts the prediction where little changes; faster, with some loss of detail.",
+        "speed", choices=(("Off", ""), ("Repeat it (tea)", "tea"), ("By a table (mag)", "mag"),
+                          ("Forecast it (spectrum)", "spectrum"), ("Ask the first block", "first_block")),
         applies=HAS_STEP_CACHE, unsupported="refuse",
     ),
     Param(
@@ -107,8 +107,8 @@ PARAMS: tuple[Param, ...] = (
         "override_attention", "choice", "", "Attention",
         "The attention kernel for this task only.",
         "speed", choices=(
-            ("As configured", ""), ("sdpa", "sdpa"), ("flash", "flash"), ("xformers", "xformers"), ("sage", "sage"),
-            ("sage2", "sage2"), ("sage3", "sage3"), ("radial", "radial"), ("sol", "sol"),
+            ("As configured", ""), ("The best here", "auto"), ("sdpa", "sdpa"), ("cudnn", "cudnn"), ("flash", "flash"),
+            ("flash3", "flash3"), ("xformers", "xformers"), ("sage", "sage"), ("sage2", "sage2"),
         ),
     ),
     Param(
