@@ -66,3 +66,22 @@ def test_sampled_captions_differ_but_mostly_name_the_colour():
     captions = [sample_caption(scene, rng) for _ in range(60)]
     assert len(set(captions)) > 15
     assert np.mean(["red" in caption for caption in captions]) > 0.85
+
+
+@pytest.mark.parametrize(("motion", "axis"), [("moving right", 0), ("moving left", 0), ("moving up", 1)])
+def test_the_first_frame_of_a_training_scene_does_not_give_the_direction_away(motion: str, axis: int) -> None:
+    rng = np.random.default_rng(3)
+    firsts = [sample_scene(rng).subjects[0] for _ in range(1500)]
+    places = [subject.start[axis] for subject in firsts if subject.motion == motion]
+    assert 0.15 < np.mean(np.array(places) > 0.5) < 0.85
+
+
+def test_a_training_scene_shows_growth_from_any_size() -> None:
+    rng = np.random.default_rng(3)
+    firsts = [sample_scene(rng).subjects[0] for _ in range(1500)]
+    begun = {
+        motion: [pose(first, 0, 128, 128)[2] / (first.radius * 128) for first in firsts if first.motion == motion]
+        for motion in ("growing", "shrinking")
+    }
+    assert max(begun["growing"]) > 0.95
+    assert min(begun["shrinking"]) < 1.1

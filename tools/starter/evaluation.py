@@ -20,6 +20,7 @@ import numpy as np
 
 from .judge import Verdict, judge, read_clip
 from .scenes import CLIP_FRAMES, Combination, make_scene, render, sample_combination
+from .vocabulary import MOTIONS
 
 ATTRIBUTES = ("colour", "motion", "background", "shape", "size")
 REQUIRED = ("colour", "motion", "background")
@@ -166,6 +167,15 @@ def markdown(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rates_by_motion(asked: list[Combination], verdicts: list[Verdict]) -> dict[str, list[int]]:
+    """How many clips of each motion move as asked, and how many were asked for."""
+    counts = {name: [0, 0] for name in MOTIONS}
+    for combination, verdict in zip(asked, verdicts, strict=True):
+        counts[combination.motion][0] += verdict.motion == combination.motion
+        counts[combination.motion][1] += 1
+    return counts
+
+
 def misses(asked: list[Combination], verdicts: list[Verdict]) -> list[dict]:
     """The prompts whose required attributes are not all right, with what the judge saw."""
     return [
@@ -189,6 +199,7 @@ def evaluate(generate: Generate, sampling: Sampling, count: int, folder: Path, p
     decoded = decoded_clips(clips, folder)
     verdicts = [judge(clip) for clip in decoded]
     report["model"] = rates(asked, verdicts)
+    report["by motion"] = rates_by_motion(asked, verdicts)
     report["misses"] = misses(asked, verdicts)
     sheet = contact_sheet(decoded[:24])
     cv2.imwrite(str(folder / "sheet.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))

@@ -55,7 +55,7 @@ class Subject:
     """One moving shape. `radius` is a share of the shorter side, `start` (x, y) of width and height.
 
     `travel` is the way in 16 frames as a share of the side it runs along, or the height of a bounce, or the radius of
-    an orbit as a share of the shorter side.
+    an orbit as a share of the shorter side. `phase` is the share of a round, or of a growth, that is over at frame 0.
     """
 
     size: str
@@ -141,7 +141,7 @@ def make_subject(combination: Combination, rng: np.random.Generator, spread: flo
         radius,
         (place[0], place[1]),
         travel,
-        spread * rng.uniform(0.0, 1.0),
+        0.0 if combination.motion in ("growing", "shrinking") else spread * rng.uniform(0.0, 1.0),
         tuple(np.clip(shade, 0, 255).tolist()),
     )
 
@@ -157,24 +157,33 @@ def make_scene(combination: Combination, rng: np.random.Generator, spread: float
 
 
 def sample_scene(
-    rng: np.random.Generator, two_subjects: float = 0.07, leaving: float = 0.08, centred: float = 0.0
+    rng: np.random.Generator, two_subjects: float = 0.07, anywhere: float = 0.6, centred: float = 0.0
 ) -> Scene:
-    """A training scene. Some have a second subject; in some a moving subject starts late on its way and leaves.
+    """A training scene. Some have a second subject.
 
-    The share `centred` of the scenes is simple: in the middle of the frame, begun alike.
+    The share `anywhere` begins at any place, or at any size, and may leave the frame: where the whole motion is always
+    seen, the first frame gives it away (what is on the left moves right) and its word is never learned. The share
+    `centred` of the scenes is simple: in the middle of the frame, begun alike.
     """
-    if rng.random() < centred:
-        return make_scene(sample_combination(rng), rng, spread=0.12)
-    scene = make_scene(sample_combination(rng), rng)
-    first = scene.subjects[0]
-    if rng.random() < leaving and first.motion.startswith("moving"):
-        shift = rng.uniform(0.0, 0.45)
-        dx, dy = _DIRECTIONS[first.motion]
-        start = (first.start[0] + dx * shift, first.start[1] + dy * shift)
-        return replace(scene, subjects=(replace(first, start=start),))
+    scene = make_scene(sample_combination(rng), rng, spread=0.12 if rng.random() < centred else 1.0)
+    if rng.random() < anywhere:
+        scene = replace(scene, subjects=(_begun_anywhere(scene.subjects[0], rng),))
     if rng.random() < two_subjects:
         return replace(scene, subjects=_pair(scene, rng))
     return scene
+
+
+def _begun_anywhere(subject: Subject, rng: np.random.Generator) -> Subject:
+    """The subject at any point of its way or growth; the other motions stay as they are."""
+    if subject.motion in ("growing", "shrinking"):
+        return replace(subject, phase=rng.uniform(0.0, 0.5))
+    if subject.motion not in _DIRECTIONS:
+        return subject
+    place = list(subject.start)
+    begin = rng.uniform(subject.radius, 0.75)
+    axis = 0 if subject.motion in ("moving right", "moving left") else 1
+    place[axis] = begin if subject.motion in ("moving right", "moving down") else 1.0 - begin
+    return replace(subject, start=(place[0], place[1]))
 
 
 def _pair(scene: Scene, rng: np.random.Generator) -> tuple[Subject, Subject]:
@@ -209,7 +218,7 @@ def pose(subject: Subject, frame: float, height: int, width: int) -> tuple[float
         case "spinning":
             angle = math.radians(SPIN_DEGREES_PER_FRAME * (frame + 24 * subject.phase))
         case "growing" | "shrinking":
-            u = min(frame / 16, 1.25)
+            u = min(frame / 16 + subject.phase, 1.5)
             low, high = GROWTH_RANGE
             radius *= low + (high - low) * (u if subject.motion == "growing" else 1 - u)
     return x, y, radius, angle

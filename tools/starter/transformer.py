@@ -37,7 +37,7 @@ _NATIVE = {
 }
 # Compiling pays where many steps are made; each bucket costs half a minute.
 COMPILED = frozenset({bucket for bucket in (*_SMALL, *_MIDDLE, *_SPARSE) if bucket.kept}) | {Bucket(17, 128, 128)}
-CURRICULUM = ((0.25, _SMALL), (0.43, _MIDDLE), (0.82, _SPARSE), (1.01, _NATIVE))
+CURRICULUM = ((0.25, _SMALL), (0.43, _MIDDLE), (0.84, _SPARSE), (1.01, _NATIVE))
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TransformerPlan:
     muon_rate: float = 3e-3
     adam_rate: float = 1.5e-3
     warmup_steps: int = 60
-    decay_from: float = 0.55
+    decay_from: float = 0.62
     foreground_weight: float = 2.5
     even_share: float = 0.15
     caption_drop: float = 0.10
