@@ -39,6 +39,7 @@ _SCHNELL: dict[str, Any] = {
     "guidance_max_phases": 0,
     "no_negative_prompt": True,
     "text_length": 256,
+    "profiles_dir": "flux_schnell",
 }
 
 _KONTEXT: dict[str, Any] = {

@@ -33,9 +33,10 @@ _EDIT = {
     **repainting(),
     "pipeline_repaint": "QwenImageEditInpaintPipeline",
     "one_by_one": True,
+    "profiles_dir": "qwen_edit",
 }
 
-_EDIT_PLUS = {**_COMMON, **references(3, needed=True), "one_by_one": True}
+_EDIT_PLUS = {**_COMMON, **references(3, needed=True), "one_by_one": True, "profiles_dir": "qwen_edit"}
 
 _LAYERED = {
     **_COMMON,

@@ -38,7 +38,13 @@ _CONTROL = {
     "pipeline": "ZImageControlNetPipeline",
     "pipeline_without_control": "ZImagePipeline",
     "pipeline_repaint_with_control": "ZImageControlNetInpaintPipeline",
-    "guide_preprocessing": {"selection": ["", "PV", "DV", "EV", "SV", "V"]},
+    "guide_preprocessing": {
+        "selection": ["", "UV", "DV", "EV", "SV"],
+        "labels": {
+            "": "No control picture", "UV": "Follow it as it is (a drawn pose)", "DV": "Its depth", "EV": "Its edges",
+            "SV": "Its strokes",
+        },
+    },
     "control_net_weight_name": "ControlNet",
     "extra_parts": {
         "controlnet": {

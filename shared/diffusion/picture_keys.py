@@ -20,6 +20,7 @@ PICTURES: Mapping[str, Any] = MappingProxyType(
         "vae_block_size": 16,
         "text_length": 512,
         "max_pixels": 2048 * 2048,
+        "keep_frames_video_guide_not_supported": True,
     }
 )
 
