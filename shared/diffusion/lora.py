@@ -23,14 +23,14 @@ from shared.core.contracts import Step, WindowRequest
 from shared.core.errors import SettingsError
 from shared.core.lora_files import own_loras
 from shared.core.lora_multipliers import LoraMultiplier, lora_key, model_shape, parse_multipliers
+from shared.diffusion.guard import networks_of
 from shared.diffusion.lora_file import read_lora
-from shared.diffusion.lora_fit import Fitted, denoisers, fit, refuse_model
-from shared.diffusion.lora_steps import Schedule, set_strengths
+from shared.diffusion.lora_fit import Fitted, denoisers, fit, refuse_model, text_encoders
+from shared.diffusion.lora_steps import Schedule, set_strengths, tuner_layers
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
-_TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 _CONTENTS = "_lora_contents"
 
 
@@ -66,12 +66,20 @@ def apply_loras(
             if present:
                 multipliers = {use.adapter: use.multiplier for use in present}
                 hook = schedule.hook(name, network, multipliers)
-                handle = network.register_forward_pre_hook(hook, prepend=True, with_kwargs=True)
-                stack.callback(handle.remove)
+                for module in (network, *_sharing(pipe, network)):
+                    handle = module.register_forward_pre_hook(hook, prepend=True, with_kwargs=True)
+                    stack.callback(handle.remove)
         first = {use.adapter: schedule.first(use.multiplier, window.num_inference_steps) for use in uses}
-        for encoder in _encoders(pipe).values():
+        for encoder in text_encoders(pipe).values():
             set_strengths(encoder, {name: first[name] for name in adapters_of(encoder)})
         yield
+
+
+def _sharing(pipe: Any, network: Any) -> list[Any]:
+    """Other networks that have layers of this one, such as Z-Image's ControlNet: at each step they run before it."""
+    layers = {id(layer) for layer in tuner_layers(network)}
+    others = [other for other in networks_of(pipe).values() if other is not network]
+    return [other for other in others if any(id(layer) in layers for layer in tuner_layers(other))]
 
 
 def wanted_loras(model: ModelDef, window: WindowRequest) -> list[LoraUse]:
@@ -95,7 +103,7 @@ def wanted_loras(model: ModelDef, window: WindowRequest) -> list[LoraUse]:
 
 def text_adapters(pipe: Any) -> tuple[str, ...]:
     """The adapters that the text encoders have now: embeddings made with others are of no use."""
-    return tuple(name for encoder in _encoders(pipe).values() for name in sorted(adapters_of(encoder)))
+    return tuple(name for encoder in text_encoders(pipe).values() for name in sorted(adapters_of(encoder)))
 
 
 def adapters_of(network: Any) -> set[str]:
@@ -108,7 +116,7 @@ def remove_loras(pipe: Any) -> None:
     for network in denoisers(pipe).values():
         _unload(network)
         network.__dict__.pop(_CONTENTS, None)
-    for encoder in _encoders(pipe).values():
+    for encoder in text_encoders(pipe).values():
         if adapters_of(encoder):
             _strip_encoder(encoder)
 
@@ -127,13 +135,6 @@ def _adapter_name(entry: str, path: Path) -> str:
     identity = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
     stem = re.sub(r"\W+", "_", path.stem)[:40]
     return f"{stem}_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-
-
-def _encoders(pipe: Any) -> dict[str, nn.Module]:
-    """The text encoders that LoRAs for this pipeline may change."""
-    loadable = getattr(pipe, "_lora_loadable_modules", ())
-    found = {name: getattr(pipe, name, None) for name in _TEXT_ENCODERS if name in loadable}
-    return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
 def _sync(
@@ -172,7 +173,7 @@ def _contents(fitted: Fitted, networks: Mapping[str, nn.Module]) -> set[str]:
 def _state_for(fitted: Fitted, networks: Mapping[str, nn.Module], name: str) -> dict[str, torch.Tensor]:
     """What a file has for a network: its own part, or the one for the first network where it names no other."""
     main = next(iter(networks))
-    if name in fitted.states or set(fitted.states) != {main}:
+    if name in fitted.states or set(fitted.states) & set(networks) != {main}:
         return fitted.states.get(name, {})
     return fitted.states[main] if type(networks[name]) is type(networks[main]) else {}
 
@@ -191,7 +192,7 @@ def _take_off(pipe: Any, networks: Mapping[str, nn.Module], wanted: set[str]) ->
             _unload(network)
         elif present - wanted:
             _delete(network, present - wanted)
-    for encoder in _encoders(pipe).values():
+    for encoder in text_encoders(pipe).values():
         present = adapters_of(encoder)
         if present and not present & wanted:
             _strip_encoder(encoder)
@@ -223,10 +224,11 @@ def _load(pipe: Any, networks: Mapping[str, nn.Module], use: LoraUse, fitted: Fi
         except (ValueError, TypeError, KeyError, RuntimeError) as exc:
             raise SettingsError(f'activated_loras: "{use.name}" cannot be applied to this model: {exc}') from exc
         _settle(network, use.adapter, state)
-    for name, encoder in _encoders(pipe).items():
-        if fitted.text_state and use.adapter not in adapters_of(encoder):
+    for name, encoder in text_encoders(pipe).items():
+        if name in fitted.states and use.adapter not in adapters_of(encoder):
+            state = {f"{name}.{key}": tensor for key, tensor in fitted.states[name].items()}
             pipe.load_lora_into_text_encoder(
-                fitted.text_state, fitted.text_alphas, encoder, prefix=name, adapter_name=use.adapter, _pipeline=pipe
+                state, None, encoder, prefix=name, adapter_name=use.adapter, _pipeline=pipe
             )
 
 

@@ -23,8 +23,10 @@ _PREFIXES = (
 _ENDINGS: tuple[tuple[str, str], ...] = tuple(
     (ending, kind)
     for kind, endings in {
-        "A": (".lora_A.default.weight", ".lora_A.weight", ".lora_down.weight", ".lora.down.weight", ".lora_A"),
-        "B": (".lora_B.default.weight", ".lora_B.weight", ".lora_up.weight", ".lora.up.weight", ".lora_B"),
+        "A": (".lora_A.default.weight", ".lora_A.weight", ".lora_down.weight", ".lora.down.weight",
+              ".lora_linear_layer.down.weight", ".lora_A"),
+        "B": (".lora_B.default.weight", ".lora_B.weight", ".lora_up.weight", ".lora.up.weight",
+              ".lora_linear_layer.up.weight", ".lora_B"),
         "bias": (".lora_B.bias", ".lora_up.bias", ".diff_b"),
         "diff": (".diff",),
         "alpha": (".lora.alpha", ".alpha"),

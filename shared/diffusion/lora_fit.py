@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from diffusers.utils import convert_unet_state_dict_to_peft
 from torch import nn
 
 from shared.core.errors import SettingsError
@@ -17,6 +18,11 @@ from shared.diffusion.lora_file import LoraFile, kronecker, low_rank, split_key
 from shared.diffusion.lora_names import known_names
 
 DENOISERS = ("transformer", "transformer_2", "transformer_ref", "unconditional_transformer", "unet", "prior")
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
+_PREFIXES: Mapping[str, str] = {
+    **{f"{name}.": name for name in (*DENOISERS, *TEXT_ENCODERS)},
+    "lora_te1_": "text_encoder", "lora_te_": "text_encoder", "lora_te2_": "text_encoder_2",
+}  # fmt: skip
 _INSIDE_ADAPTER = re.compile(r"\.(lora|lokr|hada)_[a-zA-Z0-9_]+(\.|$)")
 _MOST_UNKNOWN_SHARE = 0.5
 
@@ -29,8 +35,6 @@ class Fitted:
     """
 
     states: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
-    text_state: dict[str, torch.Tensor] = field(default_factory=dict)
-    text_alphas: dict[str, Any] | None = None
     unknown: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -42,19 +46,25 @@ def denoisers(pipe: Any) -> dict[str, nn.Module]:
     return {name: part for name, part in found.items() if part is not None and hasattr(part, "load_lora_adapter")}
 
 
+def text_encoders(pipe: Any) -> dict[str, nn.Module]:
+    """The text encoders that LoRAs for this pipeline may change."""
+    loadable = getattr(pipe, "_lora_loadable_modules", ())
+    found = {name: getattr(pipe, name, None) for name in TEXT_ENCODERS if name in loadable}
+    return {name: encoder for name, encoder in found.items() if encoder is not None}
+
+
 def fit(file: LoraFile, pipe: Any) -> Fitted:
     """The tensors of `file` for each network of `pipe`. Raises SettingsError that says what does not fit."""
     networks = denoisers(pipe)
     main = next(iter(networks))
-    modules = {name: _modules(network) for name, network in networks.items()}
+    modules = {name: _modules(network) for name, network in {**networks, **text_encoders(pipe)}.items()}
     fitted = _by_names(file, modules, main)
     if fitted.unknown:
         converted = _by_diffusers(file, pipe)
         if converted is not None:
-            again = _by_names(converted[0], modules, main)
-            again.text_alphas = converted[1]
+            again = _by_names(converted, modules, main)
             if len(again.unknown) < len(fitted.unknown) or not fitted.states:
-                fitted = again
+                fitted = replace(again, states={**fitted.states, **again.states})
     _check(file, fitted)
     fitted.metadata = _metadata(file, fitted)
     return fitted
@@ -96,15 +106,10 @@ def _sizes(module: nn.Module) -> tuple[int, int] | None:
 def _by_names(file: LoraFile, modules: Mapping[str, Mapping[str, nn.Module]], main: str) -> Fitted:
     """Layers found by name: as diffusers calls them, as the model's own code does, with dots or underscores."""
     fitted = Fitted(left_out=[])
-    names = {component: known_names(found) for component, found in modules.items()}
+    names = {component: _names(component, found) for component, found in modules.items()}
     for layer, parts in file.layers.items():
-        component, _, inner = layer.partition(".")
-        if component.startswith("text_encoder"):
-            fitted.text_state |= {key: tensor for key, tensor in file.tensors.items() if key.startswith(f"{layer}.")}
-            continue
-        if component not in modules:
-            component, inner = main, layer
-        module = names[component].get(inner)
+        component, inner = _place(layer, main)
+        module = names[component].get(inner) if component in names else None
         if module is None:
             (fitted.left_out if _changes_no_matrix(parts) else fitted.unknown).append(layer)
             continue
@@ -114,6 +119,22 @@ def _by_names(file: LoraFile, modules: Mapping[str, Mapping[str, nn.Module]], ma
     for component, state in fitted.states.items():
         _complete_biases(state, modules[component])
     return fitted
+
+
+def _names(component: str, modules: Mapping[str, nn.Module]) -> Mapping[str, str]:
+    names = known_names(modules)
+    if component not in TEXT_ENCODERS:
+        return names
+    # Files say `text_model.encoder...`; newer text encoders leave the first word out.
+    return {**{f"text_model{mark}{name}": module for name, module in names.items() for mark in "._"}, **names}
+
+
+def _place(layer: str, main: str) -> tuple[str, str]:
+    """(network, module) that the name of a layer points to; without a prefix it is one of the main network."""
+    for prefix, component in _PREFIXES.items():
+        if layer.startswith(prefix):
+            return component, layer.removeprefix(prefix)
+    return main, layer
 
 
 def _changes_no_matrix(parts: Mapping[str, torch.Tensor]) -> bool:
@@ -172,8 +193,8 @@ def _complete_biases(state: dict[str, torch.Tensor], modules: Mapping[str, nn.Mo
             state[bias] = torch.zeros(state[key].shape[0], dtype=state[key].dtype)
 
 
-def _by_diffusers(file: LoraFile, pipe: Any) -> tuple[LoraFile, dict[str, Any] | None] | None:
-    """The file as the pipeline's own converter reads it, and the alphas of its text encoders; None: not at all."""
+def _by_diffusers(file: LoraFile, pipe: Any) -> LoraFile | None:
+    """The denoiser's part of the file as the pipeline's own converter reads it; None: not at all."""
     convert = getattr(pipe, "lora_state_dict", None)
     if convert is None:
         return None
@@ -182,25 +203,30 @@ def _by_diffusers(file: LoraFile, pipe: Any) -> tuple[LoraFile, dict[str, Any] |
     found: Any = None
     # A converter meets files of any origin here; whatever it stumbles over, the file is not of its kind.
     with suppress(Exception):
-        found = convert(dict(file.tensors), **options)
+        found = convert({key: tensor for key, tensor in file.tensors.items() if not _is_text(key)}, **options)
     if not found:
         return None
     tensors, alphas = found if isinstance(found, tuple) else (found, None)
+    tensors = convert_unet_state_dict_to_peft(tensors) if is_unet else tensors
     converted = LoraFile(file.name, dict(tensors), file.metadata)
     for key, tensor in tensors.items():
         module, kind = split_key(key)
         if kind:
             converted.layers.setdefault(module, {})[kind] = tensor
     for key, alpha in (alphas or {}).items():
-        parts = converted.layers.get(key.removesuffix(".alpha"))
-        if parts is not None and not key.startswith("text_encoder"):
-            parts["alpha"] = torch.tensor(float(alpha))
-    return converted, alphas
+        module = split_key(next(iter(convert_unet_state_dict_to_peft({key.removesuffix(".alpha"): torch.empty(0)}))))[0]
+        if module in converted.layers:
+            converted.layers[module]["alpha"] = torch.tensor(float(alpha))
+    return converted
+
+
+def _is_text(key: str) -> bool:
+    return _place(key, "")[0] in TEXT_ENCODERS
 
 
 def _check(file: LoraFile, fitted: Fitted) -> None:
     count = len(file.layers)
-    if (fitted.states or fitted.text_state) and len(fitted.unknown) <= _MOST_UNKNOWN_SHARE * count:
+    if fitted.states and len(fitted.unknown) <= _MOST_UNKNOWN_SHARE * count:
         return
     shown = ", ".join(fitted.unknown[:2] or fitted.left_out[:2])
     raise file.refuse(

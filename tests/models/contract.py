@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared.core.contracts import FamilyHandler, LoadOptions, Pipeline, Step, WindowRequest
-from shared.core.errors import Cancelled, DownloadError
+from shared.core.errors import Cancelled, DownloadError, SettingsError
 from shared.core.model_def import ModelDef
 from shared.core.settings import problems
 from shared.diffusion.guard import networks_of
@@ -166,15 +166,21 @@ class PipelineContract:
 
     def test_a_lora_goes_on_and_off_without_a_trace(self, model: ModelDef, pipeline: Pipeline, tmp_path: Path) -> None:
         networks = denoisers(getattr(pipeline, "pipe", None))
-        assert bool(model.get("no_lora")) == (not networks)
-        window = self.request()
-        chosen = {"activated_loras": [str(tmp_path / "style.safetensors")], "loras_multipliers": "0.5"}
+        window, file = self.request(), tmp_path / "style.safetensors"
+        chosen = {"activated_loras": [str(file)], "loras_multipliers": "0.5"}
         if not networks:
+            file.write_bytes(b"any")
             params = {param.name: param for param in self.handler.settings(model)}
-            assert any(sentence.startswith("activated_loras:") for sentence in problems(chosen, model, params))
+            told = problems(chosen, model, params)
+            if not model.get("no_lora"):
+                with pytest.raises(SettingsError) as refusal:
+                    run(pipeline, replace(window, settings={**window.settings, **chosen}))
+                told = [str(refusal.value)]
+            assert any(sentence.startswith("activated_loras:") for sentence in told)
             return
+        assert not model.get("no_lora")
         main, network = next(iter(networks.items()))
-        write_lora(tmp_path / "style.safetensors", network, prefix=f"{main}.")
+        write_lora(file, network, prefix=f"{main}.")
         base = run(pipeline, window)
         made = run(pipeline, replace(window, settings={**window.settings, **chosen}))
         assert _distance(made, base) > self.lora_tolerance
