@@ -84,6 +84,8 @@ def tell_error(text: str) -> None:
 def _list_models(session: WanGPSession) -> int:
     for model in session.list_model_metadata(include_availability=True):
         print(f"{model['model_type']}\t{model['name']}\t{model['availability']['status']}")
+    for broken in session.runtime.registry.broken:
+        tell(f"Not usable: {broken}")
     return 0
 
 

@@ -105,6 +105,9 @@ class Registry:
         found = self._catalogue.models.get(model_type)
         if found is not None:
             return found
+        broken = next((text for text in self.broken if Path(text.partition(".json: ")[0]).name == model_type), None)
+        if broken is not None:
+            raise ModelNotFound(f'model_type: the definition of "{model_type}" cannot be used. {broken}')
         known = list(self._catalogue.models)
         near = difflib.get_close_matches(str(model_type), known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(known) or 'none'}."

@@ -71,6 +71,7 @@ class Runtime:
         self._private_folder = None if is_server else make_private_folder()
         self.queue = TaskQueue(self._private_folder or config_dir)
         self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
+        self.notices += self.registry.broken
         self.history = HistoryStore(self.queue.folder)
         self.model_files = ModelFiles(self)
         self.hooks: dict[str, Callable[..., Any]] = {}

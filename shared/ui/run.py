@@ -77,7 +77,7 @@ class Handlers:
 
     def open_window(self, boot: str, state: dict[str, Any]) -> Updates:
         """Bring back what the browser kept of the form, else show a model with its defaults."""
-        self.runtime.registry.refresh_if_changed()
+        self._read_definitions()
         told = read_extra(boot)
         token = str(told.get("token") or uuid.uuid4().hex)
         self.windows.attach(token, state)
@@ -212,8 +212,16 @@ class Handlers:
 
     def refresh_models(self, model: str) -> Updates:
         """Show what has changed on disk: models fetched or deleted, new definitions."""
-        self.runtime.registry.refresh_if_changed()
+        self._read_definitions()
         return self.picker.show(model) if model in self.runtime.registry.models() else {}
+
+    def _read_definitions(self) -> None:
+        """Read the definitions again when one has changed; what is newly wrong with them is told."""
+        registry = self.runtime.registry
+        known = set(registry.broken)
+        if registry.refresh_if_changed():
+            for broken in sorted(set(registry.broken) - known):
+                gr.Warning(broken)
 
     def use_settings(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
         """Bring a result's settings into the form."""

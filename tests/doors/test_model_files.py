@@ -10,6 +10,7 @@ import pytest
 
 import wgp
 from shared.api import Runtime, WanGPSession
+from shared.cli import read_flags, run_headless
 from shared.core.errors import DownloadError
 from shared.core.events import RefreshModels
 from tests.fakes.hub import FakeHub, Fault
@@ -90,6 +91,21 @@ def test_what_cannot_be_done_is_one_line(run: Run, root: Path, arguments: tuple[
     code, out, err = run(*arguments)
     assert (code, out) == (1, []) and words in err and err.startswith("Error: ")
     assert (root / "ckpts" / "starter" / "model_index.json").is_file()
+
+
+def test_definitions_that_cannot_be_used_are_named_in_the_list(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program"
+    (program / "defaults").mkdir(parents=True)
+    (program / "defaults" / "half.json").write_text('{\n "model": {')
+    flags = ["--list-models", "--config", str(config)]
+    try:
+        assert run_headless(read_flags(flags), flags, program) == 0
+    finally:
+        end_runtime()
+    heard = capsys.readouterr()
+    assert heard.out == "" and "Not usable: " in heard.err and "half.json: line 2" in heard.err
 
 
 def test_a_failed_download_continues_with_the_same_command(hub: FakeHub, run: Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.core.config import Config
-from shared.core.errors import Cancelled, DownloadError, WanGPError
+from shared.core.errors import Cancelled, DownloadError, ModelNotFound, WanGPError
 from shared.core.model_def import ModelDef
 from shared.diffusion.quantization import copy_name
 from shared.engine.download_file import Patience
@@ -247,4 +247,6 @@ def test_broken_finetunes_are_told_with_their_place_and_harm_no_other(hub: FakeH
     store = make_store(hub, tmp_path, t2v=BASE)
     assert set(store.registry.models()) == {"t2v", "good"}
     broken = "\n".join(store.registry.broken)
+    with pytest.raises(ModelNotFound, match=r'definition of "half" cannot be used\. .*half\.json: line 3'):
+        store.registry.get("half")
     assert "half.json: line 3" in broken and "astray.json" in broken and "file:///etc/passwd" in broken
