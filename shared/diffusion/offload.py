@@ -47,7 +47,8 @@ def place(pipe: Any, options: LoadOptions) -> Placement:
     if plan.placement == "resident":
         pipe.to(options.device)
     elif options.profile > 0 and not options.leaner and has_mmgp() and not any(map(is_packed, networks.values())):
-        _stream_with_mmgp(pipe, mmgp_arguments(options, sum(sizes.values())), int(options.profile))
+        card_bytes = torch.cuda.mem_get_info(options.device)[1]
+        _stream_with_mmgp(pipe, mmgp_arguments(options, card_bytes), int(options.profile))
     else:
         stream(networks, sizes, options)
     return plan.placement
@@ -85,7 +86,8 @@ def stream(networks: dict[str, torch.nn.Module], sizes: dict[str, int], options:
     """Stream weights with diffusers' group offloading.
 
     Denoisers come block by block, `preload_mb` of blocks at once; autoencoders, whose halves are called by
-    themselves, in halves; networks of other libraries layer by layer, as their blocks lie deeper.
+    themselves, in halves; networks of other libraries layer by layer, as their blocks lie deeper. Those that diffusers
+    cannot stream lie on the device.
     """
     ahead = options.profile in _AHEAD and not options.leaner and options.device.startswith("cuda")
     pinnable = (options.reserved_share or _PINNED_SHARE) * main_memory().total
@@ -97,6 +99,9 @@ def stream(networks: dict[str, torch.nn.Module], sizes: dict[str, int], options:
             "record_stream": ahead,
             "low_cpu_mem_usage": ahead and not all_pinned,
         }
+        if not getattr(network, "_supports_group_offloading", True):
+            network.to(options.device)
+            continue
         has_blocks = hasattr(network, "enable_group_offload")
         if not has_blocks or (options.leaner and is_denoiser(name)):
             apply_group_offloading(network, offload_type="leaf_level", **common)
@@ -111,14 +116,14 @@ def _blocks_at_once(network: torch.nn.Module, preload_mb: float) -> int:
     return max(1, int(preload_mb * 2**20 / largest)) if largest else 1
 
 
-def mmgp_arguments(options: LoadOptions, weights: int) -> dict[str, Any]:
-    """What mmgp's `profile` is told beside the number: WanGP's budgets, and nothing that changes the weights."""
+def mmgp_arguments(options: LoadOptions, card_bytes: int) -> dict[str, Any]:
+    """What mmgp's `profile` is told beside the number: WanGP's budgets on such a card, and to change no weight."""
     told: dict[str, Any] = {"quantizeTransformer": False, "extraModelsToQuantize": None, "convertWeightsFloatTo": None}
     told |= {"perc_reserved_mem_max": options.reserved_share, "vram_safety_coefficient": options.vram_share}
     if int(options.profile) in (2, 4, 5):
         told["budgets"] = budgets_mb(options.profile, options.preload_mb)
     elif int(options.profile) == 3:
-        told["budgets"] = {"*": 0.7 * weights / 2**20}
+        told["budgets"] = {"*": 0.7 * card_bytes / 2**20}
     if options.profile == 3.5:
         told["pinnedMemory"] = False
     if options.profile == 4.5:

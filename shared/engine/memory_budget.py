@@ -16,6 +16,7 @@ from shared.core.model_folder import parts_of
 from shared.core.weight_plan import Room, WeightPlan, is_denoiser, item_size, plan_weights
 from shared.core.weight_sizes import PartSize, part_sizes
 from shared.core.weights import Weights, find_weights
+from shared.diffusion.machine import card_bytes, main_memory
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -159,6 +160,15 @@ def _remedies(needs: ModelNeeds, options: LoadOptions, shape: Shape, room: Room)
             break
     if shape.samples > 1:
         yield "batch_size 1", needs.budget(options, replace(shape, samples=1), room)
+
+
+def whole_room(device: str) -> tuple[Room, str]:
+    """All memory of a device, and its name with "auto" decided as far as that goes without torch."""
+    number = int(device.partition(":")[2] or 0)
+    card = None if device.startswith(("cpu", "mps")) else card_bytes(number)
+    if card is None:
+        return Room(None, main_memory().total), "cpu" if device == "auto" else device
+    return Room(card, main_memory().total), f"cuda:{number}"
 
 
 def _shorter(model: ModelDef, frames: int) -> Iterator[int]:

@@ -8,10 +8,8 @@ from typing import Any
 
 from shared.core.config import Config
 from shared.core.errors import OutOfMemory, WanGPError
-from shared.core.weight_plan import Room
-from shared.diffusion.machine import card_bytes, main_memory
 from shared.engine.generate_prepare import own_settings, resolve
-from shared.engine.memory_budget import model_needs, refuse_what_cannot_fit, shape_of
+from shared.engine.memory_budget import model_needs, refuse_what_cannot_fit, shape_of, whole_room
 from shared.engine.registry import Registry
 from shared.engine.services import load_options, media_type_of
 from shared.session.checks import is_edit
@@ -31,7 +29,7 @@ def memory_need(settings: Mapping[str, Any], registry: Registry, config: Config,
         return None
     try:
         resolved = resolve(own_settings(settings), registry)
-        room, device = _whole_room(device)
+        room, device = whole_room(device)
         options = load_options(config, device, resolved.settings, media_type_of(resolved.settings, resolved.model))
         needs = model_needs(resolved.model, registry.roots(), options)
         shape = shape_of(resolved.settings, resolved.model)
@@ -43,12 +41,3 @@ def memory_need(settings: Mapping[str, Any], registry: Registry, config: Config,
         return MemoryNeed(str(error), fits=False)
     except (WanGPError, ValueError):
         return None
-
-
-def _whole_room(device: str) -> tuple[Room, str]:
-    """All memory of the device, and its name with "auto" decided as far as that goes without torch."""
-    number = int(device.partition(":")[2] or 0)
-    card = None if device.startswith(("cpu", "mps")) else card_bytes(number)
-    if card is None:
-        return Room(None, main_memory().total), "cpu" if device == "auto" else device
-    return Room(card, main_memory().total), f"cuda:{number}"
