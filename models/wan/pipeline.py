@@ -16,6 +16,7 @@ from models.wan.pipeline_denoise import DenoisePlan, KnownTokens, denoise
 from models.wan.pipeline_experts import second_guidance, set_boundary
 from models.wan.pipeline_known import fixes_something, known_tokens, source_clip
 from models.wan.pipeline_masks import as_clip, put_back
+from models.wan.pipeline_patch import replaced
 from models.wan.pipeline_text import PromptEncoder
 from models.wan.pipeline_vae import VideoCodec
 from shared.core.contracts import Step, WindowRequest, WindowResult
@@ -167,11 +168,8 @@ class WanVideo:
             features: torch.Tensor = encode(image[0] if isinstance(image, list) else image, device)
             return features
 
-        object.__setattr__(self.pipe, "encode_image", first)
-        try:
+        with replaced(self.pipe, "encode_image", first):
             yield
-        finally:
-            object.__delattr__(self.pipe, "encode_image")
 
     def _with_opening_picture(
         self, window: WindowRequest, embeds: Embeds, noise: torch.Tensor, report: _Reporter

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from models.wan.pipeline_patch import replaced
 from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
 from shared.diffusion.driver import DiffusersPipeline
@@ -85,11 +86,8 @@ def _continuing(pipe: Any, prefix: np.ndarray | None) -> Iterator[None]:
         latents: torch.Tensor = prepare(**{**given, "prev_segment_cond_video": video, "start_frame": 1})
         return latents
 
-    object.__setattr__(pipe, _SEGMENTS, from_prefix)
-    try:
+    with replaced(pipe, _SEGMENTS, from_prefix):
         yield
-    finally:
-        object.__delattr__(pipe, _SEGMENTS)
 
 
 def _pictures(frames: np.ndarray, count: int) -> list[Image.Image]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from PIL import Image
 
-from shared.core.contracts import WindowRequest, WindowResult
+from models.wan.pipeline_patch import replaced
+from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
 from shared.diffusion.driver import DiffusersPipeline
 from shared.diffusion.outputs import frames_of
@@ -23,6 +26,19 @@ class LucyEdit(DiffusersPipeline):
         super().check(window)
         if window.control is None:
             raise SettingsError("video_guide: it is missing. This model edits a given clip.")
+
+    def __call__(
+        self, window: WindowRequest, on_step: Callable[[Step], None], is_cancelled: Callable[[], bool]
+    ) -> WindowResult:
+        """Make one window. Raises Cancelled, SettingsError, OutOfMemory."""
+        prepare = self.pipe.prepare_latents
+
+        def in_vae_dtype(video: torch.Tensor, *positional: Any, **named: Any) -> Any:
+            # The pipeline hands its VAE float32 whatever that is kept in (diffusers 0.42).
+            return prepare(video.to(self.pipe.vae.dtype), *positional, **named)
+
+        with replaced(self.pipe, "prepare_latents", in_vae_dtype):
+            return super().__call__(window, on_step, is_cancelled)
 
     def arguments(self, window: WindowRequest) -> dict[str, Any]:
         """The clip, beside what every pipeline takes."""

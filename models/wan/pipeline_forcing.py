@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.wan.pipeline_patch import replaced
 from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
 from shared.diffusion.driver import DiffusersPipeline
@@ -102,11 +103,8 @@ class SkyReelsForcing(DiffusersPipeline):
             known = encoded_clip(pipe.vae, first).to(latents).expand(latents.shape[0], -1, -1, -1, -1)
             return latents, count, known, known.shape[2]
 
-        object.__setattr__(pipe, "prepare_latents", with_first)
-        try:
+        with replaced(pipe, "prepare_latents", with_first):
             yield
-        finally:
-            object.__delattr__(pipe, "prepare_latents")
 
 
 def _first_frames(window: WindowRequest) -> np.ndarray | None:
