@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from shared.core.contracts import ModelFile
-from shared.core.model_folder import COMMON_NAMES, INDEX, WEIGHTS, missing_files, missing_shards
+from shared.core.model_folder import (
+    COMMON_NAMES,
+    INDEX,
+    WEIGHTS,
+    has_weight_file,
+    missing_files,
+    missing_shards,
+)
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -95,7 +102,9 @@ def is_complete(path: Path, file: ModelFile) -> bool:
         return file.size_bytes is None or path.stat().st_size == file.size_bytes
     if file.role == "pipeline" or (path / INDEX).is_file():
         return not missing_files(path, file.without)
-    return path.is_dir() and any(path.iterdir()) and not missing_shards(path)
+    if not path.is_dir() or not any(path.iterdir()) or missing_shards(path):
+        return False
+    return has_weight_file(path) == (path / "config.json").is_file()
 
 
 def availability(files: Iterable[ModelFile], roots: Sequence[str | Path] | Finder) -> Availability:

@@ -76,7 +76,7 @@ def missing_files(folder: Path, without: Iterable[str] = ()) -> list[str]:
             missing.append(f"{name}/")
         elif "*" not in replaced and name not in replaced:
             lacking = missing_shards(part)
-            if not lacking and has_weights(class_name) and not _has_weight_file(part):
+            if not lacking and has_weights(class_name) and not has_weight_file(part):
                 lacking = ["its weights"]
             missing += [f"{name}/{shard}" for shard in lacking]
     for part in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in parts):
@@ -92,5 +92,6 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _has_weight_file(folder: Path) -> bool:
+def has_weight_file(folder: Path) -> bool:
+    """Whether a folder has a file of weights that is not empty."""
     return any(path.suffix in WEIGHTS and path.stat().st_size for path in folder.iterdir() if path.is_file())

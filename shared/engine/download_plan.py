@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from shared.core.checkpoints import Finder, is_complete
 from shared.core.contracts import ModelFile
@@ -132,7 +134,7 @@ class Planner:
         wait_s = self.patience.first_wait_s
         for attempt in range(1, self.patience.attempts + 1):
             try:
-                return ask()
+                return self._watched(ask)
             except LineTrouble as trouble:
                 if attempt == self.patience.attempts:
                     raise DownloadError(
@@ -142,6 +144,28 @@ class Planner:
                 self._wait(max(min(wait_s, self.patience.longest_wait_s), trouble.wait_s))
                 wait_s *= 2
         raise DownloadError(f"{what}: {self.line.hub} cannot be reached.")
+
+    def _watched(self, ask: Callable[[], T]) -> T:
+        """Ask in a thread: a server that does not answer cannot hold up the user's abort."""
+        answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                answers.put((ask(), None))
+            except BaseException as exc:
+                answers.put((None, exc))
+
+        threading.Thread(target=run, name="ask-hub", daemon=True).start()
+        while True:
+            if self.is_cancelled():
+                raise Cancelled
+            try:
+                answer, failure = answers.get(timeout=WAIT_POLL_S)
+            except queue.Empty:
+                continue
+            if failure is not None:
+                raise failure
+            return cast("T", answer)
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -41,6 +41,8 @@ class DownloadProgress:
     @property
     def text(self) -> str:
         """`1.2 of 28.4 GB, 45.3 MB/s, 10m 05s left`."""
+        if not self.files:
+            return "looking up its files"
         if self.is_waiting:
             return "another program downloads the same file"
         parts = [f"{_gb(self.done)} of {_gb(self.total)} GB" if self.total else f"{_gb(self.done)} GB"]
@@ -49,6 +51,9 @@ class DownloadProgress:
         if self.left_s is not None:
             parts.append(f"{_duration(self.left_s)} left")
         return ", ".join(parts)
+
+
+LOOKING_UP = DownloadProgress(0, None, 0.0, None, 0, 0)
 
 
 class Speedometer:

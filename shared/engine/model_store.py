@@ -20,7 +20,7 @@ from shared.core.paths import write_atomic
 from shared.engine.download_file import WORK_FOLDER, Patience, RemoteFile
 from shared.engine.download_line import Line
 from shared.engine.download_plan import Origin, Planner, is_here, wanting
-from shared.engine.downloads import Downloader, DownloadProgress
+from shared.engine.downloads import LOOKING_UP, Downloader, DownloadProgress
 from shared.engine.loras import missing_loras
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ class ModelStore:
         if not origins:
             return False
         self.line.check_online(model.name)
+        if on_progress is not None:
+            on_progress(LOOKING_UP)
         missing = self._missing(model, origins, is_cancelled)
         downloader = Downloader(self.line, patience=self.patience)
         # The index comes last, so that a folder that has one is whole.

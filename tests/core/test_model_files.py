@@ -247,6 +247,15 @@ def test_a_part_that_a_single_file_replaces_needs_only_its_configuration(tmp_pat
     assert weights.folder == folder and dict(weights.parts) == {"transformer": tmp_path / "look_bf16.safetensors"}
 
 
+def test_a_part_of_its_own_is_whole_with_settings_and_weights(tmp_path: Path) -> None:
+    file, folder = ModelFile("Control", repo="team/Control", name=".", role="part:controlnet"), tmp_path / "Control"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    assert availability([file], [tmp_path]) == "partial"
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"w")
+    assert availability([file], [tmp_path]) == "available"
+
+
 def test_a_whole_folder_of_a_later_root_comes_before_a_broken_one(tmp_path: Path) -> None:
     checkpoint(tmp_path / "a" / "Clips", without=("vae",))
     whole = checkpoint(tmp_path / "b" / "Clips")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from shared.core.checkpoints import Finder
 from shared.core.contracts import ModelFile
-from shared.core.errors import DownloadError
+from shared.core.errors import Cancelled, DownloadError
 from shared.engine.download_file import Patience
 from shared.engine.download_line import Line
 from shared.engine.download_plan import Planner, wanting
@@ -151,6 +152,15 @@ def test_a_hub_in_trouble_is_asked_again(hub: FakeHub, tmp_path: Path) -> None:
     hub.faults["/api/models/team/Clips"] = Fault(status=429)
     with pytest.raises(DownloadError, match="cannot be reached"):
         fetch(hub, [tmp_path / "other"], PIPELINE)
+
+
+def test_a_hub_that_does_not_answer_can_be_cancelled(hub: FakeHub, tmp_path: Path) -> None:
+    hub.faults["/api/models/team/Clips"] = Fault(wait_s=3)
+    started = time.monotonic()
+    asking = Planner(Line(endpoint=hub.url), QUICK, lambda: time.monotonic() - started > 0.3)
+    with pytest.raises(Cancelled):
+        asking.missing(wanting([PIPELINE], Finder([tmp_path])))
+    assert time.monotonic() - started < 1.3
 
 
 def test_offline_nothing_is_asked(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
