@@ -52,8 +52,9 @@ def normalised(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     """Latents (1,C,T,h,w) of the VAE as the denoiser sees them."""
     config = vae.config
     mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
-    if mean is None and isinstance(getattr(vae, "latents_mean", None), torch.Tensor):
-        mean, std = vae.latents_mean.float().cpu().tolist(), vae.latents_std.float().cpu().tolist()
+    own = dict(vae.named_buffers(recurse=False))
+    if mean is None and "latents_mean" in own:
+        mean, std = own["latents_mean"].float().cpu().tolist(), own["latents_std"].float().cpu().tolist()
     scale = float(getattr(config, "scaling_factor", None) or 1.0)
     if mean is not None and std is not None:
         centre, spread = (torch.tensor(value).view(1, -1, 1, 1, 1).to(latents) for value in (mean, std))

@@ -94,6 +94,7 @@ class Soundtrack:
         if not self._fps:
             self._clip = AudioClip(np.concatenate([here.samples, samples]), rate)
             return
+        samples = excerpt(AudioClip(samples, rate), 0, given + new, self._fps).samples  # silence where it ends too soon
         seam = round(self._num_frames * rate / self._fps)
         end = round((self._num_frames + new) * rate / self._fps)
         skipped = round(given * rate / self._fps)

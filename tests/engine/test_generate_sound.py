@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.engine.soundtrack import Soundtrack
 from shared.media.audio import AudioClip, read_audio, resampled, write_audio
 from shared.media.metadata import read_settings
 from shared.media.video import probe, write_video
@@ -134,3 +135,12 @@ def test_sound_is_brought_to_another_rate_and_number_of_channels() -> None:
     assert abs(len(other.samples) - 16000) < 100
     expected = np.sin(np.arange(16000) / 16000 * 2 * np.pi * 100)
     assert np.abs(other.samples[2000:14000, 0] - expected[2000:14000]).max() < 0.35
+
+
+def test_a_sound_that_ends_before_its_window_is_followed_by_silence() -> None:
+    track = Soundtrack(fps=8)
+    for given, new in ((0, 8), (4, 4)):
+        track.add(np.ones((100, 2), np.float32), 800, given, new)
+    clip = track.clip()
+    assert clip is not None and clip.samples.shape == (12 * 100, 2)
+    assert clip.samples[:100].all() and not clip.samples[800:].any()

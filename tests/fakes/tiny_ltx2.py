@@ -105,7 +105,7 @@ def _audio_parts() -> dict[str, Any]:
         mid_block_add_attention=False, sample_rate=16000, mel_hop_length=160, is_causal=True, mel_bins=8,
     ).eval()  # fmt: skip
     vocoder = LTX2Vocoder(
-        in_channels=16, hidden_channels=32, out_channels=2, upsample_kernel_sizes=[4, 4], upsample_factors=[2, 2],
+        in_channels=16, hidden_channels=32, out_channels=2, upsample_kernel_sizes=[32, 20], upsample_factors=[16, 10],
         resnet_kernel_sizes=[3], resnet_dilations=[[1, 3, 5]], leaky_relu_negative_slope=0.1,
         output_sampling_rate=16000,
     ).eval()  # fmt: skip

@@ -148,6 +148,7 @@ def test_its_sound_is_as_long_as_the_clip(ltx2: Pipeline) -> None:
     assert result.audio_sampling_rate == 16000
     assert result.audio.dtype == np.float32
     assert result.audio.shape[1] == 2
+    assert len(result.audio) == pytest.approx(17 / 25 * 16000, rel=0.1)
     made = [ltx2(replace(TEXT, fps=fps), lambda step: None, lambda: False).audio for fps in (25.0, 12.5)]
     assert len(made[1]) == pytest.approx(2 * len(made[0]), rel=0.1)
 
