@@ -145,7 +145,7 @@ class ModelFile:
     `role` says what it is to the pipeline: "pipeline" is a diffusers folder, "transformer", "transformer_2",
     "text_encoder", "vae" one file that stands for the weights of that part, "checkpoint" for those of all parts;
     "module", "lora", "preload" are others. `without` names the parts of a folder whose weights another file replaces
-    ("*": all), `variant` its files of one dtype ("fp16").
+    ("*": all; "part:x": nothing of x is needed there), `variant` its files of one dtype ("fp16").
     """
 
     path: str

@@ -17,15 +17,13 @@ from shared.core.checkpoints import checkpoint_folder
 from shared.core.contracts import LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
 from shared.core.lora_files import LoraFolder, split_url, url_target
-from shared.core.model_folder import COMMON_NAMES
+from shared.core.model_folder import COMMON_NAMES, ELSEWHERE
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
 PIPELINE = "pipeline"
 CHECKPOINT = "checkpoint"
-# Role of a part that lies in a folder or repository of its own: "part:controlnet".
-EXTRA = "part:"
 # Each key of a definition and the part that its file stands for; `main_part` of the definition renames the first.
 PART_KEYS = (
     ("URLs", "transformer"),
@@ -68,7 +66,7 @@ def model_files(model: ModelDef, options: LoadOptions | None = None) -> list[Mod
         *(_file(model, entry, "preload") for entry in _entries(model.get("preload_URLs"))),
     ]
     replaced = ["*" if file.role == CHECKPOINT else file.role for file in parts]
-    replaced += [file.role.removeprefix(EXTRA) for file in extra]
+    replaced += [file.role for file in extra]
     return [*_folder(model, tuple(dict.fromkeys(replaced))), *parts, *extra, *others]
 
 
@@ -192,7 +190,7 @@ def _extra_parts(model: ModelDef) -> Iterable[ModelFile]:
         inner = posixpath.join(str(place.get("subfolder") or ""), str(place.get("file") or "")).strip("/")
         path = _local_path(posixpath.join(folder, _clean_folder(inner, inner)), "", folder)
         revision = _revision(str(place.get("revision") or ""))
-        yield ModelFile(path, repo=repo, revision=revision, name=inner or ".", role=EXTRA + part)
+        yield ModelFile(path, repo=repo, revision=revision, name=inner or ".", role=ELSEWHERE + part)
 
 
 def _file(model: ModelDef, entry: str, role: str) -> ModelFile:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 INDEX = "model_index.json"
+# Before the name of a part that lies in a folder or repository of its own.
+ELSEWHERE = "part:"
 WEIGHTS = (".safetensors", ".sft", ".gguf", ".bin", ".pt", ".pth", ".ckpt")
 # Names that many repositories use: such a file is known only together with the folder it comes from.
 COMMON_NAMES = re.compile(
@@ -60,7 +62,7 @@ def missing_shards(folder: Path) -> list[str]:
 
 
 def missing_files(folder: Path, without: Iterable[str] = ()) -> list[str]:
-    """What a pipeline's folder lacks, as paths relative to it; `without`: parts whose weights are elsewhere."""
+    """What a pipeline's folder lacks, as paths relative to it; `without` as in ModelFile."""
     try:
         index = read_index(folder)
     except (OSError, ValueError):
@@ -72,6 +74,8 @@ def missing_files(folder: Path, without: Iterable[str] = ()) -> list[str]:
     parts = parts_of(index)
     for name, (_, class_name) in parts.items():
         part = folder / name
+        if f"{ELSEWHERE}{name}" in replaced:
+            continue
         if not part.is_dir() or not any(part.iterdir()):
             missing.append(f"{name}/")
         elif "*" not in replaced and name not in replaced:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from shared.core.checkpoints import Finder
 from shared.core.contracts import LoadOptions, ModelFile
 from shared.core.errors import DownloadError
-from shared.core.model_files import CHECKPOINT, EXTRA, PIPELINE, model_files
-from shared.core.model_folder import missing_files
+from shared.core.model_files import CHECKPOINT, PIPELINE, model_files
+from shared.core.model_folder import ELSEWHERE, missing_files
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -50,11 +50,11 @@ def find_weights(model: ModelDef, roots: Sequence[str], options: LoadOptions | N
         places.append((file, place))
     by_role = {file.role: place for file, place in places}
     others = (PIPELINE, "module", "preload")
-    extra = {file.role: place for file, place in places if file.role.startswith(EXTRA)}
+    extra = {file.role: place for file, place in places if file.role.startswith(ELSEWHERE)}
     return Weights(
         folder=by_role.get(PIPELINE),
         parts={file.role: place for file, place in places if file.role not in (*others, *extra)},
-        extra_parts={role.removeprefix(EXTRA): place for role, place in extra.items()},
+        extra_parts={role.removeprefix(ELSEWHERE): place for role, place in extra.items()},
         modules=tuple(place for file, place in places if file.role == "module"),
         preload={place.name: place for file, place in places if file.role == "preload"},
         variant=next((file.variant for file, _ in places if file.role == PIPELINE), ""),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from shared.core.model_folder import INDEX, parts_of
+from shared.core.model_folder import ELSEWHERE, INDEX, parts_of
 
 # Settings and word lists; each is small.
 _SMALL = (".json", ".txt", ".model", ".tiktoken", ".jinja", ".vocab", ".spm", ".bpe")
@@ -26,11 +26,14 @@ _OTHER_TOOLS = ("onnx", "openvino", "flax", "tf", "coreml")
 def choose(names: Iterable[str], index: Mapping[str, Any], without: Iterable[str] = (), variant: str = "") -> list[str]:
     """The files of a pipeline: its index, and of each part the settings and one set of weights.
 
-    `without` names the parts whose weights are not needed ("*": all), `variant` the dtype to prefer ("fp16").
+    `without` names the parts whose weights are not needed ("*": all; "part:x": nothing of x), `variant` the dtype to
+    prefer ("fp16").
     """
     listed, replaced = list(names), set(without)
     chosen = [INDEX]
     for part, (library, _) in parts_of(index).items():
+        if f"{ELSEWHERE}{part}" in replaced:
+            continue
         inside = [name for name in listed if name.startswith(f"{part}/")]
         has_weights = not replaced & {part, "*"}
         chosen += choose_part(inside, library, variant, has_weights=has_weights)

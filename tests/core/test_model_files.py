@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,14 @@ def test_a_part_of_another_repository_has_a_folder_of_its_own(tmp_path: Path) ->
         ("Control-Net", ".", "part:controlnet"),
         ("Adapter/sdxl/adapter.safetensors", "sdxl/adapter.safetensors", "part:adapter"),
     ]
-    assert files[0].without == ("controlnet", "adapter")
+    assert files[0].without == ("part:controlnet", "part:adapter")
+
+
+def test_of_a_part_that_lies_elsewhere_nothing_is_asked_of_the_pipelines_folder(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "Clips", without=("vae",))
+    shutil.rmtree(tmp_path / "Clips" / "vae")
+    model = build({"repo": "team/Clips", "extra_parts": {"vae": {"repo": "team/Vae"}}})
+    assert [file.role for file in model_files(model) if Finder([tmp_path]).state(file) != "available"] == ["part:vae"]
 
 
 def test_a_module_that_names_a_model_is_that_models() -> None:

@@ -49,6 +49,8 @@ def test_the_wanted_dtype_is_taken_where_there_is_one() -> None:
 def test_of_a_replaced_part_only_the_settings_are_taken() -> None:
     chosen = choose(SDXL_FILES, SDXL, without=("unet",))
     assert [name for name in chosen if name.startswith("unet/")] == ["unet/config.json"]
+    elsewhere = choose(SDXL_FILES, SDXL, without=("part:vae",))
+    assert [name for name in elsewhere if name.startswith("vae/")] == []
     assert not [name for name in choose(SDXL_FILES, SDXL, without=("*",)) if name.endswith((".safetensors", ".bin"))]
 
 
