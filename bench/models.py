@@ -50,6 +50,7 @@ def main() -> int:
 
 def tiny_models(folder: Path) -> list[Any]:
     """The starter, and tiny checkpoints under `folder`."""
+    import shared.diffusion  # noqa: F401  (before diffusers: it hushes what torchao says while it is imported)
     from tests.fakes.model_defs import wan_model
     from tests.fakes.tiny_wan import save
 

@@ -14,7 +14,7 @@ from shared.core.model_folder import WEIGHTS, has_weights, parts_of
 from shared.core.weights import Weights
 
 # Bytes a parameter in memory, by kind of quantisation: the weights themselves and their scales.
-QUANTISED_BYTES: Mapping[str, float] = {"int8": 1.02, "fp8": 1.02, "int4": 0.57, "nf4": 0.57}
+QUANTISED_BYTES: Mapping[str, float] = {"int8": 1.02, "fp8": 1.02, "fp8_cast": 1.02, "int4": 0.57, "nf4": 0.57}
 _STORED_BYTES: Mapping[str, float] = {
     "F64": 8, "F32": 4, "I32": 4, "U32": 4, "I64": 8, "F16": 2, "BF16": 2, "I16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
     "I8": 1, "U8": 1, "BOOL": 1,

@@ -60,8 +60,9 @@ def weight_bytes(network: torch.nn.Module) -> int:
 
 
 def is_packed(network: torch.nn.Module) -> bool:
-    """Whether a network has weights that are not plain tensors; mmgp cannot move those."""
-    return any(type(weight.data) is not torch.Tensor for weight in network.parameters())
+    """Whether a network has weights that are not plain tensors of 16 bits or more; mmgp cannot move those."""
+    weights = list(network.parameters())
+    return any(type(weight.data) is not torch.Tensor or weight.dtype.itemsize < 2 for weight in weights)
 
 
 def has_mmgp() -> bool:

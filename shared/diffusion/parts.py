@@ -17,7 +17,7 @@ from accelerate import init_empty_weights
 from shared.core.errors import DownloadError
 from shared.core.model_folder import parts_of
 from shared.core.weights import Weights
-from shared.diffusion.quantization import QuantizedCopies, copy_name, quantization_config
+from shared.diffusion.quantization import CAST, QuantizedCopies, cast_layers, copy_name, quantization_config
 from shared.diffusion.weight_files import State, as_umt5, read_weights, without_prefix
 
 # diffusers finds the weights of these by the prefix that others have taken off.
@@ -45,7 +45,9 @@ class PartLoader:
             kind = self.kinds.get(part, "") if part_class is not None else ""
             if part in files and part_class is None:
                 raise DownloadError(f"{files[part]}: a {class_name} cannot be loaded from a single file.")
-            if kind:
+            if kind == CAST:
+                found[part] = cast_layers(self._plain(part, part_class, files.get(part)), self._dtype(part))
+            elif kind:
                 found[part] = self._quantised(part, library, part_class, files.get(part))
             elif part in files:
                 found[part] = self._from_file(part, part_class, files[part], None)
@@ -68,16 +70,21 @@ class PartLoader:
             return part_class.from_pretrained(copy, dtype=dtype, local_files_only=True)
 
         def make() -> Any:
-            if file is not None:
-                return self._from_file(part, part_class, file, config)
-            options = {"variant": self.weights.variant} if self.weights.variant else {}
-            return part_class.from_pretrained(
-                folder, dtype=dtype, quantization_config=config, local_files_only=True, **options
-            )
+            return self._plain(part, part_class, file, config)
 
         sources = [folder] if file is None else [folder, file, *self._modules(part)]
         name = copy_name(self._folder, part) if file is None else copy_name(file, part)
         return QuantizedCopies(self.roots).load_or_make(name, kind, sources, load, make)
+
+    def _plain(self, part: str, part_class: Any, file: Path | None, config: Any = None) -> Any:
+        """The part from its folder or its file, quantised as `config` says."""
+        if file is not None:
+            return self._from_file(part, part_class, file, config)
+        options = {"variant": self.weights.variant} if self.weights.variant else {}
+        options |= {} if config is None else {"quantization_config": config}
+        return part_class.from_pretrained(
+            self._folder / part, dtype=self._dtype(part), local_files_only=True, **options
+        )
 
     @property
     def _folder(self) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 import diffusers
 import torch
 import transformers
+from diffusers.hooks import apply_layerwise_casting
 from safetensors import SafetensorError
 
 from shared.core.errors import SettingsError
@@ -27,6 +28,8 @@ from shared.core.errors import SettingsError
 _log = logging.getLogger(__name__)
 
 FOLDER = "quantized"
+# fp8 by diffusers' layerwise casting: every layer is cast for its pass. Needs no back end, and no copy on disk.
+CAST = "fp8_cast"
 _STAMP = "made_from.json"
 # Layers whose rounding is seen most and that weigh least, in the words of diffusers and transformers.
 _KEPT_WHOLE = ("embed", "norm", "proj_out", "proj_in", "lm_head", "time_text", "modulation")
@@ -34,6 +37,8 @@ _KEPT_WHOLE = ("embed", "norm", "proj_out", "proj_in", "lm_head", "time_text", "
 
 def can_quantize(kind: str, device: str) -> bool:
     """Whether a back end for this kind is installed and runs on this kind of device."""
+    if kind == CAST:
+        return True
     if kind in ("int8", "fp8"):
         return _is_installed("torchao")
     if kind == "int4" and device.startswith("cuda"):
@@ -65,9 +70,13 @@ def _torchao_type(kind: str) -> Any:
     return Int8WeightOnlyConfig() if kind == "int8" else Float8WeightOnlyConfig()
 
 
-def is_quantized(module: torch.nn.Module) -> bool:
-    """Whether a network has weights of a quantised kind."""
-    return getattr(module, "hf_quantizer", None) is not None
+def cast_layers(module: Any, dtype: torch.dtype) -> Any:
+    """The network with its layers kept in 8-bit floats and cast to `dtype` for each pass."""
+    if hasattr(module, "enable_layerwise_casting"):
+        module.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    else:
+        apply_layerwise_casting(module, torch.float8_e4m3fn, dtype, skip_modules_pattern=_KEPT_WHOLE)
+    return module
 
 
 class QuantizedCopies:

@@ -84,13 +84,16 @@ class Services:
 
 def load_options(config: Config, device: str, settings: Mapping[str, Any], media_type: str = "video") -> LoadOptions:
     """How to load a model on `device`: the program's settings, with the task's own over them."""
-    profile = settings.get("override_profile", -1)
+    profile = -1
+    if device.startswith("cuda"):  # elsewhere none does anything, and another one must not load the model again
+        wished = settings.get("override_profile", -1)
+        profile = wished if wished != -1 else config.get(f"{media_type}_profile", config.get("profile"))
     dtype = "" if device.startswith("cpu") else str(config.get("transformer_dtype_policy") or "")
     return LoadOptions(
         device=device,
         dtype=dtype,
         vae_dtype="float32" if str(config.get("vae_precision")) == "32" else "",
-        profile=float(profile if profile != -1 else config.get(f"{media_type}_profile", config.get("profile"))),
+        profile=float(profile),
         attention=str(settings.get("override_attention") or config.get("attention_mode")),
         quantization=str(config.get("transformer_quantization") or ""),
         text_encoder_quantization=str(config.get("text_encoder_quantization") or ""),

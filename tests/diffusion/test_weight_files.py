@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from shared.core.contracts import LoadOptions
 from shared.core.errors import DownloadError, SettingsError
 from shared.diffusion.loading import load_pipeline
+from shared.diffusion.offload import is_packed, weight_bytes
 from shared.diffusion.quantization import FOLDER, quantization_config
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import _transformer, save
@@ -218,6 +219,15 @@ def test_a_root_that_cannot_be_written_only_costs_the_copy(root: Path, tmp_path:
     (tmp_path / "t2v").symlink_to(root / "t2v")
     (tmp_path / FOLDER).write_text("in the way")
     assert load(tmp_path, quantization="int8").transformer is not None
+
+
+def test_layers_are_cast_for_their_passes_alone(root: Path) -> None:
+    cast, whole = load(root, quantization="fp8_cast").transformer, load(root).transformer
+    kept = [weight.dtype for weight in cast.blocks.parameters() if weight.ndim == 2]
+    assert torch.float8_e4m3fn in kept and not (root / FOLDER).exists()
+    assert 0 < difference(cast, whole) < 0.06
+    assert weight_bytes(cast.blocks) < 0.6 * weight_bytes(whole.blocks)
+    assert is_packed(cast) and not is_packed(whole)
 
 
 def test_a_single_file_is_quantised_as_well(root: Path, other: State, tmp_path: Path) -> None:
