@@ -15,6 +15,7 @@ from shared.core.errors import SettingsError, WanGPError
 from shared.core.flags import FlagError, build_parser
 from shared.core.settings import DECLARATIONS
 from shared.core.task import Task
+from shared.core.units import size_text
 
 __all__ = ["build_parser", "is_headless", "read_flags", "run_headless", "tell_error"]
 
@@ -103,8 +104,8 @@ def _download(session: WanGPSession, model_type: str, verbose: int) -> int:
         raise
     finally:
         display.end()
-    size = session.get_model_storage(model_type)["on_disk_bytes"] / 1e9
-    tell(f"{name} is {'now ' if fetched else 'already '}on disk ({size:.2f} GB).")
+    size = size_text(session.get_model_storage(model_type)["on_disk_bytes"])
+    tell(f"{name} is {'now ' if fetched else 'already '}on disk ({size}).")
     return 0
 
 
@@ -117,7 +118,7 @@ def _delete_model(session: WanGPSession, model_type: str) -> int:
         print(path)
     for reason in deleted["kept"]:
         tell(f"Kept: {reason}.")
-    tell(f"{deleted['freed_bytes'] / 1e9:.2f} GB freed.")
+    tell(f"{size_text(deleted['freed_bytes'])} freed.")
     return 0
 
 
@@ -245,9 +246,7 @@ class _Display:
         """Draw how far a download without a task is."""
         done = 100 * progress.done // progress.total if progress.total else 0
         status = f"Downloading {name}: {progress.text}"
-        self.on_progress(
-            ProgressUpdate("downloading_model", status, done, progress.done, progress.total, unit="bytes")
-        )
+        self.on_progress(ProgressUpdate("downloading_model", status, done, progress.done, progress.total, unit="bytes"))
 
     def on_output(self, data: Mapping[str, Any] | None) -> None:
         """Print the path of a finished file."""

@@ -232,3 +232,10 @@ def _frame_index(number: int, num_frames: int) -> int:
     if number < 0:
         return num_frames + number
     return max(number - 1, 0)
+
+
+def size_text(count: int) -> str:
+    """Bytes in words: `16.4 GB`, `1.25 GB`, `340 MB`, `0.2 MB`."""
+    if count >= 10**9:
+        return f"{count / 1e9:.2f} GB" if count < 10**10 else f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 10**7 else f"{count / 1e6:.1f} MB"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shared.core.errors import Cancelled, WanGPError
 from shared.core.paths import DiskFull
+from shared.core.units import size_text
 from shared.engine.download_file import Patience, RemoteFile, Transfer
 from shared.engine.download_line import Line
 
@@ -40,12 +41,12 @@ class DownloadProgress:
 
     @property
     def text(self) -> str:
-        """`1.2 of 28.4 GB, 45.3 MB/s, 10m 05s left`."""
+        """`1.20 GB of 28.4 GB, 45.3 MB/s, 10m 05s left`."""
         if not self.files:
             return "looking up its files"
         if self.is_waiting:
             return "another program downloads the same file"
-        parts = [f"{_gb(self.done)} of {_gb(self.total)} GB" if self.total else f"{_gb(self.done)} GB"]
+        parts = [f"{size_text(self.done)} of {size_text(self.total)}" if self.total else size_text(self.done)]
         if self.speed:
             parts.append(f"{self.speed / 1e6:.1f} MB/s")
         if self.left_s is not None:
@@ -179,7 +180,7 @@ def check_room(files: Sequence[RemoteFile]) -> None:
         free = shutil.disk_usage(folder).free
         if bytes_needed and bytes_needed + SPARE_BYTES > free:
             raise DiskFull(
-                f"The disk of {root} has {free / 1e9:.1f} GB free, and {bytes_needed / 1e9:.1f} GB are still to be "
+                f"The disk of {root} has {size_text(free)} free, and {size_text(bytes_needed)} are still to be "
                 'downloaded. Free some space, or put another folder first in "checkpoints_paths" of wgp_config.json.'
             )
 
@@ -208,10 +209,6 @@ def _ignore(_: DownloadProgress) -> None:
 
 def _never() -> bool:
     return False
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.2f}" if count < 1e10 else f"{count / 1e9:.1f}"
 
 
 def _duration(seconds: float) -> str:

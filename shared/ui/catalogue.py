@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.core.errors import ModelNotFound
 from shared.core.params import Param
+from shared.core.units import size_text
 from shared.ui.controls import shown_value
 from shared.ui.texts import say
 
@@ -52,7 +53,7 @@ def _ready_text(availability: str, model_type: str, model_files: Any) -> str:
     if size is None:
         model_files.ask_size(model_type)
         return say(availability)
-    return say(_SIZED[availability], size=f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB")
+    return say(_SIZED[availability], size=size_text(size))
 
 
 def first_model(registry: Any, wanted: str = "") -> str:

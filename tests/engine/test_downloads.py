@@ -190,7 +190,7 @@ def test_a_full_disk_is_told_before_the_first_byte(
     hub: FakeHub, fetcher: Downloader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
-    with pytest.raises(DiskFull, match=r"has 0\.0 GB free, and 0\.0 GB are still to be downloaded"):
+    with pytest.raises(DiskFull, match=r"has 1\.0 MB free, and 1\.0 MB are still to be downloaded"):
         fetcher.fetch([remote(hub, tmp_path)])
     assert hub.requests == []
 
@@ -262,8 +262,8 @@ def test_the_token_goes_to_the_hub_alone_and_into_no_log(
 
 def test_progress_is_told_in_words() -> None:
     progress = DownloadProgress(1_200_000_000, 28_400_000_000, 45_300_000.0, 605.0, 0, 3)
-    assert progress.text == "1.20 of 28.4 GB, 45.3 MB/s, 10m 05s left"
-    assert DownloadProgress(5, None, 0.0, None, 0, 1).text == "0.00 GB"
+    assert progress.text == "1.20 GB of 28.4 GB, 45.3 MB/s, 10m 05s left"
+    assert DownloadProgress(5, None, 0.0, None, 0, 1).text == "0.0 MB"
     meter = Speedometer(over_s=2)
     assert [meter.speed(bytes_, now) for bytes_, now in ((0, 0.0), (100, 1.0), (300, 2.0), (300, 5.0))] == [
         0.0, 100.0, 150.0, 0.0,

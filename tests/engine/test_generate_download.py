@@ -42,7 +42,7 @@ def test_a_missing_model_is_fetched_before_it_is_loaded(engine: Engine, tmp_path
     assert (tmp_path / "ckpts" / "squares.safetensors").read_bytes() == WEIGHTS
     last = downloads(engine)[-1]
     assert (last.phase, last.step, last.total, last.unit) == ("Downloading Squares", 200_000, 200_000, "bytes")
-    assert last.text.startswith("Downloading Squares: 0.00 of 0.00 GB")
+    assert last.text.startswith("Downloading Squares: 0.2 MB of 0.2 MB")
     phases = [event.phase for event in engine.of(Progress)]
     assert phases.index("Downloading Squares") < phases.index("Loading model Squares")
     assert len(engine.of(RefreshModels)) == 1
