@@ -115,6 +115,12 @@ def split_sides(text: str) -> tuple[str, str]:
     return "", text
 
 
+def override_user_side(text: str, override: str) -> str:
+    """`override` in place of the user's side of `text`; with a bar of its own it takes the place of both."""
+    accelerator, _ = split_sides(text)
+    return f"{accelerator.strip()}|{override}" if accelerator.strip() and "|" not in override else override
+
+
 def extract_loras_side(
     loras: Sequence[str], multipliers: str, side: Literal["before", "after"]
 ) -> tuple[list[str], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -217,10 +218,12 @@ def _load(pipe: Any, networks: Mapping[str, nn.Module], use: LoraUse, fitted: Fi
             continue
         network: Any = networks[name]
         try:
-            network.load_lora_adapter(
-                dict(state), prefix=None, adapter_name=use.adapter, metadata=_metadata_for(fitted, networks, name),
-                _pipeline=pipe, low_cpu_mem_usage=True,
-            )  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # peft's are about training and merging
+                network.load_lora_adapter(
+                    dict(state), prefix=None, adapter_name=use.adapter, metadata=_metadata_for(fitted, networks, name),
+                    _pipeline=pipe, low_cpu_mem_usage=True,
+                )  # fmt: skip
         except (ValueError, TypeError, KeyError, RuntimeError) as exc:
             raise SettingsError(f'activated_loras: "{use.name}" cannot be applied to this model: {exc}') from exc
         _settle(network, use.adapter, state)
@@ -234,20 +237,31 @@ def _load(pipe: Any, networks: Mapping[str, nn.Module], use: LoraUse, fitted: Fi
 
 def _settle(network: Any, adapter: str, state: Mapping[str, torch.Tensor]) -> None:
     """Freeze the new weights; where the model's lie in 8-bit floats, give them the type that it computes in."""
+    home = _home(network)
+    for name, weight in _adapter_weights(network, adapter):
+        weight.requires_grad_(False)
+        if weight.dtype.itemsize == 1 and name in state:
+            weight.data = state[name].to(weight.device, network.dtype)
+        if home is not None:
+            weight.data = weight.data.to(home)
+
+
+def _adapter_weights(network: nn.Module, adapter: str) -> Iterator[tuple[str, nn.Parameter]]:
+    """The weights of an adapter, by the names that they have in a file."""
     for name, module in network.named_modules():
-        if not isinstance(module, BaseTunerLayer):
-            continue
-        for part in module.adapter_layer_names:
+        for part in module.adapter_layer_names if isinstance(module, BaseTunerLayer) else ():
             inner = getattr(module, part)
-            if adapter not in inner:
-                continue
-            for ending, weight in (
-                inner[adapter].named_parameters() if isinstance(inner, nn.ModuleDict) else (("", inner[adapter]),)
-            ):
-                weight.requires_grad_(False)
-                key = ".".join(word for word in (name, part, ending) if word)
-                if weight.dtype.itemsize == 1 and key in state:
-                    weight.data = state[key].to(weight.device, network.dtype)
+            if adapter in inner and isinstance(inner, nn.ModuleDict):
+                for ending, weight in inner[adapter].named_parameters():
+                    yield f"{name}.{part}.{ending}", weight
+            elif adapter in inner:
+                yield f"{name}.{part}", inner[adapter]
+
+
+def _home(network: Any) -> Any:
+    """Where a network runs whose weights mmgp brings there block by block: it does not know of adapters' weights."""
+    hook = getattr(network, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) if type(hook).__module__.startswith("mmgp") else None
 
 
 def _tell(use: LoraUse, fitted: Fitted, on_step: Callable[[Step], None] | None) -> None:

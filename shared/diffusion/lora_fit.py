@@ -111,7 +111,10 @@ def _by_names(file: LoraFile, modules: Mapping[str, Mapping[str, nn.Module]], ma
         component, inner = _place(layer, main)
         module = names[component].get(inner) if component in names else None
         if module is None:
-            (fitted.left_out if _changes_no_matrix(parts) else fitted.unknown).append(layer)
+            if not _changes_no_matrix(parts):
+                fitted.unknown.append(layer)
+            elif any(bool(tensor.any()) for tensor in parts.values()):
+                fitted.left_out.append(layer)
             continue
         state = _layer_state(file, layer, modules[component][module])
         target = fitted.states.setdefault(component, {})

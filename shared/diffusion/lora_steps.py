@@ -51,7 +51,7 @@ class Schedule:
 
     def hook(self, name: str, network: nn.Module, multipliers: Mapping[str, LoraMultiplier]) -> ForwardHook:
         """Sets the strengths of the step that a pass through `network` belongs to, when they change."""
-        layers = tuner_layers(network)
+        layers, compiled = tuner_layers(network), is_compiled(network)
         branch = self._branch(name)
         now: dict[str, float] = {}
         table: dict[str, list[float]] = {}
@@ -64,7 +64,7 @@ class Schedule:
             strengths = {adapter: _at(values, step) for adapter, values in table.items()}
             if strengths != now:
                 now = strengths
-                _set(layers, strengths)
+                _set(layers, strengths, compiled)
 
         return before
 
@@ -118,25 +118,37 @@ def tuner_layers(network: nn.Module) -> list[Any]:
     return [module for module in network.modules() if isinstance(module, BaseTunerLayer)]
 
 
+def is_compiled(network: nn.Module) -> bool:
+    """Whether a part of the network runs as compiled code."""
+    return any(getattr(module, "_compiled_call_impl", None) is not None for module in network.modules())
+
+
 def set_strengths(network: nn.Module, strengths: Mapping[str, float]) -> None:
     """Give the adapters of a network their strengths; those of strength 0 cost nothing."""
-    _set(tuner_layers(network), strengths)
+    _set(tuner_layers(network), strengths, is_compiled(network))
 
 
-def _set(layers: list[Any], strengths: Mapping[str, float]) -> None:
-    active = [adapter for adapter, strength in strengths.items() if strength != 0]
+def _set(layers: list[Any], strengths: Mapping[str, float], compiled: bool) -> None:
+    active = [adapter for adapter, strength in strengths.items() if strength != 0 or compiled]
     for layer in layers:
-        layer.set_adapter(active, inference_mode=True)
+        if list(layer.active_adapters) != active:
+            layer.set_adapter(active, inference_mode=True)
         for adapter in active:
-            _set_scale(layer, adapter, strengths[adapter])
+            _set_scale(layer, adapter, strengths[adapter], compiled)
 
 
-def _set_scale(layer: Any, adapter: str, strength: float) -> None:
+def _set_scale(layer: Any, adapter: str, strength: float, compiled: bool) -> None:
     before = layer.scaling.get(adapter)
     layer.set_scale(adapter, strength)
+    if before is None or not (compiled or isinstance(before, torch.Tensor)):
+        return
+    # Compiled code would be made anew for each number; a tensor it reads, as long as it stays the same one.
+    value = torch.tensor(float(layer.scaling[adapter]))
     if isinstance(before, torch.Tensor):
-        # Compiled code reads the tensor: it must stay the same one.
-        layer.scaling[adapter] = before.fill_(float(layer.scaling[adapter]))
+        layer.scaling[adapter] = before.copy_(value)
+    else:
+        device = next(layer.parameters()).device
+        layer.scaling[adapter] = value.to(device)
 
 
 def _at(values: list[float], step: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.core.contracts import Pipeline, WindowRequest
+from shared.core.lora_multipliers import override_user_side
 from shared.core.prompts import PromptUnit
 from shared.diffusion.color import match_colors
 from shared.diffusion.windows import Window
@@ -161,7 +162,8 @@ class SampleRun:
     def _request(self, number: int, window: Window, prefix: Frames | None) -> WindowRequest:
         scene, settings, unit = self.scene, self._settings, self.scene.prompt(number)
         if unit.commands.loras_mult is not None:
-            settings = {**settings, "loras_multipliers": unit.commands.loras_mult}
+            given = str(settings.get("loras_multipliers") or "")
+            settings = {**settings, "loras_multipliers": override_user_side(given, unit.commands.loras_mult)}
         trimmed = 0 if prefix is not None or number == 0 else int(settings.get("sliding_window_trim_first_frames") or 0)
         request = WindowRequest(
             prompt=unit.text,

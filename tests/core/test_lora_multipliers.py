@@ -11,6 +11,7 @@ from shared.core.lora_multipliers import (
     count_phase_steps,
     extract_loras_side,
     merge_loras_settings,
+    override_user_side,
     parse_multipliers,
     split_tokens,
     spread,
@@ -52,6 +53,12 @@ def test_missing_tokens_are_one_and_superfluous_ones_are_ignored() -> None:
 def test_remark_lines_line_breaks_and_the_bar_part_nothing_but_tokens() -> None:
     assert split_tokens("# fast\n1;0 0.5|\n# mine\n0.7\n0.2") == ["1;0", "0.5", "0.7", "0.2"]
     assert split_tokens("1  2") == ["1", "2"]
+
+
+def test_a_window_changes_the_users_side_alone() -> None:
+    assert override_user_side("1;0 0;1|0.8", "0.5") == "1;0 0;1|0.5"
+    assert override_user_side("0.8", "0.5") == "0.5"
+    assert override_user_side("1|0.8", "0|0.5") == "0|0.5"
 
 
 def test_lists_are_accepted_instead_of_text() -> None:

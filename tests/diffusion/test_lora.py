@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from shared.core.contracts import Step, WindowRequest
+from shared.core.contracts import LoadOptions, Step, WindowRequest
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from shared.diffusion.lora import adapters_of, apply_loras, remove_loras, text_adapters
 from shared.diffusion.lora_fit import denoisers
+from shared.diffusion.offload import _stream_with_mmgp, mmgp_arguments
 from tests.fakes import tiny_lora
+from tests.fakes.mmgp_on_cpu import run_on_cpu
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import BUILDERS
 
@@ -355,3 +358,44 @@ def test_rank_and_alpha_that_diffusers_noted_are_kept(pipe: Any, tmp_path: Path)
     saved = tmp_path / "noted.safetensors"
     assert close(latents(pipe, request(saved)), expected)
     assert text_adapters(pipe) == ()
+
+
+def test_compiled_blocks_are_not_compiled_anew_for_each_strength(lora: Path) -> None:
+    pipe = BUILDERS["t2v"]()
+    pipe.set_progress_bar_config(disable=True)
+    expected = latents(pipe, request(lora, multipliers="1,0.7,0.4,0.1"))
+    remove_loras(pipe)
+    passes = []
+
+    def count(graph: Any, inputs: Any) -> Any:
+        passes.append(1)
+        return graph
+
+    pipe.transformer.compile_repeated_blocks(backend=count, fullgraph=True)
+    assert close(latents(pipe, request(lora, multipliers="1,0.7,0.4,0.1")), expected)
+    compiled = len(passes)
+    latents(pipe, request(lora, multipliers="0.9,0,0.8,0.3"))
+    assert len(passes) == compiled
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mmgp") is None, reason="mmgp is not installed (GPL, optional)")
+def test_weights_that_mmgp_streams_take_loras(lora: Path, pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, base = latents(pipe, request(lora)), latents(pipe, request())
+    streamed = BUILDERS["t2v"]()
+    streamed.set_progress_bar_config(disable=True)
+    run_on_cpu(monkeypatch)
+    _stream_with_mmgp(streamed, mmgp_arguments(LoadOptions(device="cuda:0", profile=4), 10 * 2**30), 4)
+    assert np.array_equal(latents(streamed, request(lora)), expected)
+    assert np.array_equal(latents(streamed, request()), base)
+
+
+def test_quantised_weights_take_loras(lora: Path, pipe: Any) -> None:
+    from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+    base, on = latents(pipe, request()), latents(pipe, request(lora))
+    small = BUILDERS["t2v"]()
+    small.set_progress_bar_config(disable=True)
+    quantize_(small.transformer.blocks, Int8WeightOnlyConfig())
+    plain = latents(small)
+    assert np.abs(latents(small, request(lora)) - on).max() < np.abs(on - base).max() / 4
+    assert np.array_equal(latents(small, request()), plain)
