@@ -18,7 +18,8 @@ class Branching:
 
     Twice a step, first with the prompt; or once for both (`is_joint`), the unprompted half of the batch being the
     first (0) or the second (1). `from_cond`: its scale counts from the prompted side, cond + scale * (cond - uncond),
-    so that 0 is no guidance. `is_renormed`: the result is brought to the length of the prompted prediction.
+    so that 0 is none, where settings count from 1. `is_renormed`: the result is brought to the length of the prompted
+    prediction.
     `has_references`: the network also answers for reference pictures, which are cut off afterwards.
     """
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from shared.core.contracts import Step, WindowRequest, WindowResult
 from shared.core.errors import Cancelled, SettingsError
+from shared.diffusion.abilities import branching_of
 from shared.diffusion.guard import cancellable, networks_of, told_as_memory
 from shared.diffusion.guidance_plan import pipeline_guidance
 from shared.diffusion.latents import encoded_picture, unpacked
@@ -61,7 +63,7 @@ class DiffusersPipeline:
         self.check(window)
         pipe = self.pipe_for(window)
         samples = 1 if self._takes_batches(pipe, window) else window.batch_size
-        with told_as_memory(), self._no_gradients():
+        with told_as_memory(), self._no_gradients(), _seeded(pipe, window.seed):
             results = [
                 self._run(pipe, one, on_step, is_cancelled)
                 for one in (_single(window, index) if samples > 1 else window for index in range(samples))
@@ -168,8 +170,12 @@ class DiffusersPipeline:
 
     def _guidance(self, window: WindowRequest) -> Mapping[str, Any]:
         """Where the guidance goes. A network that has learned guidance as an input reads that from `guidance_scale`
-        (`embedded_guidance` of the definition: a setting of its own) and the true one from `true_cfg_scale`."""
+        (`embedded_guidance` of the definition: a setting of its own) and the true one from `true_cfg_scale`. For some
+        pipelines 0 is no guidance (`guidance_from_zero`), where in the settings it is 1."""
         scale = pipeline_guidance(window)
+        branching = branching_of(type(self.pipe).__name__)
+        if self.model.get("guidance_from_zero") or (branching is not None and branching.from_cond):
+            scale = max(scale - 1.0, 0.0)
         if self.model.get("embedded_guidance"):
             embedded = window.settings.get("embedded_guidance_scale")
             return {"guidance_scale": embedded, "true_cfg_scale": scale}
@@ -209,6 +215,15 @@ class DiffusersPipeline:
     def _space_scale(self) -> int:
         latents = self.encode_picture(np.zeros((1, 128, 128, 3), np.uint8))
         return 128 // int(latents.shape[-1])
+
+
+@contextmanager
+def _seeded(pipe: Any, seed: int) -> Iterator[None]:
+    """Within it, what a pipeline draws without its generator (some VAEs do) comes from the seed as well."""
+    device = torch.device(pipe._execution_device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _single(window: WindowRequest, index: int) -> WindowRequest:

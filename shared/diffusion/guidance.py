@@ -153,14 +153,13 @@ class _Guide:
 
     def _is_off(self, now: Pass) -> bool:
         """Whether the unprompted side counts for nothing at this step: its pass is spared."""
-        return self._plan.scale(now.time) == (0 if self._branching.from_cond else 1)
+        return self._plan.scale(now.time) == 1
 
     def _mix(self, now: Pass, cond: torch.Tensor, uncond: torch.Tensor) -> torch.Tensor:
         scale = self._plan.scale(now.time)
         uncond = fitted(cond, uncond) if self._plan.star else uncond
         if self._plan.projected:
-            extra = scale if self._branching.from_cond else scale - 1
-            result = projected(cond, uncond, extra, self._momentum)
+            result = projected(cond, uncond, scale - 1, self._momentum)
         else:
             result = guided(cond, uncond, scale, from_cond=self._branching.from_cond)
         rescale = float(getattr(self._pipe, "guidance_rescale", 0) or 0)

@@ -17,8 +17,9 @@ APG_PARALLEL = 0.0
 
 
 def guided(cond: torch.Tensor, uncond: torch.Tensor, scale: float, *, from_cond: bool = False) -> torch.Tensor:
-    """Classifier-free guidance; `from_cond` is the form of pipelines whose scale counts from the prompted side."""
-    return (cond if from_cond else uncond) + scale * (cond - uncond)
+    """Classifier-free guidance, none at a scale of 1; `from_cond` is the same from the other side, as some pipelines
+    round it."""
+    return cond + (scale - 1) * (cond - uncond) if from_cond else uncond + scale * (cond - uncond)
 
 
 def fitted(cond: torch.Tensor, uncond: torch.Tensor) -> torch.Tensor:

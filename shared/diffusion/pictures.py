@@ -18,9 +18,9 @@ from shared.diffusion.masks import put_back
 class PicturePipeline(DiffusersPipeline):
     """A loaded picture pipeline.
 
-    Definition keys: `guidance_max_phases` 0: the network was distilled and takes no guidance. `guidance_from_zero`:
-    the pipeline counts its guidance from 0, where ours is 1 for none. `references_maximum`: pictures that it takes.
-    `pipeline_without_control`: the class to run without a control picture, where the checkpoint's needs one.
+    Definition keys: `guidance_max_phases` 0: the network was distilled and takes no guidance. `references_maximum`:
+    pictures that it takes. `pipeline_without_control`: the class to run without a control picture, where the
+    checkpoint's needs one.
     """
 
     def check(self, window: WindowRequest) -> None:
@@ -53,8 +53,6 @@ class PicturePipeline(DiffusersPipeline):
         if self.model.get("guidance_max_phases") == 0:
             window = replace(window, guidance_scale=1.0)
         arguments = super().arguments(window)
-        if self.model.get("guidance_from_zero"):
-            arguments["guidance_scale"] = max(arguments["guidance_scale"] - 1.0, 0.0)
         if window.source is not None and window.references:
             pictures = [Image.fromarray(picture) for picture in window.references]
             arguments["image_reference"] = pictures if len(pictures) > 1 else pictures[0]

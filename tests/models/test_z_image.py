@@ -69,6 +69,11 @@ class TestZImageBase(ZImageContract):
         assert distance(run(pipeline, window), run(pipeline, replace(window, negative_prompt="ball"))) == 0
         assert distance(run(pipeline, window), run(pipeline, self.request())) > 0
 
+    def test_phases_count_guidance_as_a_plain_run_does(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        phases = {"guidance_phases": 2, "guidance2_scale": 1.0, "switch_threshold": 0}
+        assert distance(run(pipeline, window), run(pipeline, replace(window, settings=phases))) <= 2
+
 
 class TestZImageControl(ZImageContract):
     architecture = "z_image_control"
