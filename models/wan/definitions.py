@@ -46,6 +46,7 @@ TEXT_TO_VIDEO = {
 IMAGE_TO_VIDEO = {
     **COMMON,
     "image_prompt_types_allowed": "SVL",
+    "no_overlap_noise": True,
     "lora_dir": "wan_i2v",
     **windows(81, 1, 1, step=1),
 }
@@ -76,6 +77,7 @@ FIRST_FRAME_TOKENS = {
     "guide_custom_choices": START_CLIP,
     "keep_frames_video_guide_not_supported": True,
     "token_noise": "first",
+    "no_overlap_noise": False,
     "lora_dir": "wan_5B",
 }
 
@@ -135,6 +137,7 @@ VACE = {
     "background_removal": True,
     "video_guide_outpainting": [0, 1],
     "control_net_weight_name": "Control",
+    "no_overlap_noise": True,
     **windows(81, 5, 33),
 }  # fmt: skip
 
@@ -155,6 +158,7 @@ ANIMATE = {
     "one_image_ref_needed": True,
     "control_video_trim": True,
     "keep_frames_video_guide_not_supported": True,
+    "no_overlap_noise": True,
     **windows(77, 1, 1, step=1),
 }  # fmt: skip
 
