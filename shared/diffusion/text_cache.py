@@ -101,5 +101,5 @@ def _words(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().float().numpy()
     if isinstance(value, np.ndarray):
-        return f"{value.shape}{value.dtype}{hashlib.sha256(np.ascontiguousarray(value)).hexdigest()}"
+        return f"{value.shape}{value.dtype}{hashlib.sha256(value.tobytes()).hexdigest()}"
     raise TypeError(f"{type(value).__name__} has no words")

@@ -232,7 +232,7 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
     job.report.facts.clear()
 
     def product() -> Product:
-        settings = {**_own_settings(job, clip_no, seed, run.num_frames), **job.report.facts}
+        settings = _own_settings(job, clip_no, seed, run.num_frames)
         frames = () if media_type == "audio" else _finished(job, clip_no, run.frames(), seed)
         spent_s = time.monotonic() - started
         pictures = job.clips[clip_no].pictures()

@@ -142,6 +142,7 @@ class OutputWriter:
             "generation_time": round(product.generation_s, 1),
             "creation_date": datetime.fromtimestamp(now).isoformat(timespec="seconds"),
             "creation_timestamp": int(now),
+            **self._report.facts,
         }
         model_type = self._model.model_type if self._model is not None else ""
         for hook in self._services.before_metadata_save:

@@ -29,7 +29,7 @@ Mix = Callable[[int, float, torch.Tensor, torch.Tensor], torch.Tensor]
 def steer(case: Case, pipe: Any, steps: int = 3, scale: float = SCALE, **settings: Any) -> torch.Tensor:
     """The latents under these settings."""
     window = window_of(steps, scale, **settings)
-    with steered(pipe, model_of(pipe), window, lambda step: None):
+    with steered(pipe, model_of(pipe, text_length=case.text_length), window, lambda step: None):
         return case.run(pipe, steps, pipeline_guidance(window))
 
 
@@ -37,7 +37,7 @@ def plain_loop(pipe: Any, steps: int, mix: Mix, layers: tuple[int, ...] = ()) ->
     """Wan's denoising, written out: `mix(step, noise level, cond, uncond)` is the guidance."""
     generator = torch.Generator().manual_seed(7)
     with torch.inference_mode():
-        prompted, opposite = pipe.encode_prompt("a red ball", "blurry", max_sequence_length=512)
+        prompted, opposite = pipe.encode_prompt("a red ball", "blurry", max_sequence_length=WAN.text_length)
         pipe.scheduler.set_timesteps(steps)
         latents = torch.randn(1, 16, 2, 4, 4, generator=generator)
         for step, t in enumerate(pipe.scheduler.timesteps):
@@ -72,7 +72,7 @@ def test_plain_guidance_from_outside_equals_the_bare_pipeline(name: str) -> None
     expected, pipe = case.run(case.pipe()), case.pipe()
     branching = branching_of(type(pipe).__name__)
     assert branching is not None
-    with around_passes(pipe, _Guide(GuidancePlan((SCALE,)), branching, pipe)):
+    with around_passes(pipe, _Guide(GuidancePlan((SCALE + branching.from_cond,)), branching, pipe)):
         assert torch.equal(case.run(pipe), expected)
 
 
@@ -220,7 +220,8 @@ def test_negative_attention_equals_two_attentions_per_layer(name: str) -> None:
     result = steer(case, case.pipe(), 2, 1.0, **settings)
 
     reference = case.pipe()
-    opposite = reference.encode_prompt("blurry", do_classifier_free_guidance=False, max_sequence_length=512)[0]
+    length = {"do_classifier_free_guidance": False, "max_sequence_length": case.text_length}
+    opposite = reference.encode_prompt("blurry", **length)[0]
     opposite = reference.transformer.condition_embedder.text_embedder(opposite).detach()
     for block in reference.transformer.blocks:
         block.attn2.set_processor(TwoAttentions(block.attn2.processor, opposite, strength))

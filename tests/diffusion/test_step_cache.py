@@ -13,13 +13,13 @@ from shared.diffusion.passes import denoisers
 from shared.diffusion.skip_budget import SkipBudget
 from shared.diffusion.step_cache import forecast_weights, step_cached
 from shared.diffusion.step_cache_blocks import mag_config
-from tests.diffusion.tiny_pipelines import CASES, Case, model_of, window_of
+from tests.diffusion.tiny_pipelines import CASES, QUICK, Case, model_of, window_of
 
 STEPS = 12
 KINDS = ("tea", "spectrum", "first_block")
 CLAIMED = [
     (name, kind)
-    for name, case in CASES.items()
+    for name, case in QUICK.items()
     for kind in KINDS
     if abilities((type(case.build()).__name__,)).get(f"{kind}_cache")
 ]

@@ -35,11 +35,17 @@ _LONG_TEXT = {**_CLIP, "negative_prompt": "the a", "width": 64, "num_frames": 9,
 
 @dataclass(frozen=True)
 class Case:
-    """A tiny pipeline: `build` makes it, `arguments` are those of its call."""
+    """A tiny pipeline: `build` makes it, `arguments` are those of its call; `is_slow` where even tiny takes long."""
 
     build: Callable[[], Any]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     scale: str = "guidance_scale"
+    is_slow: bool = False
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a prompt."""
+        return int(self.arguments.get("max_sequence_length", 512))
 
     def pipe(self) -> Any:
         """The pipeline, quiet."""
@@ -55,19 +61,22 @@ class Case:
 
 
 CASES: dict[str, Case] = {
-    "wan": Case(tiny_wan.BUILDERS["t2v"], _CLIP),
-    "wan two experts": Case(tiny_wan.BUILDERS["t2v_2_2"], _CLIP),
+    "wan": Case(tiny_wan.BUILDERS["t2v"], {**_CLIP, "max_sequence_length": 32}),
+    "wan two experts": Case(tiny_wan.BUILDERS["t2v_2_2"], {**_CLIP, "max_sequence_length": 32}),
     "wan from a picture": Case(tiny_wan.BUILDERS["i2v"], {**_CLIP, "image": Image.new("RGB", (32, 32), "red")}),
     "ltx": Case(tiny_ltx.BUILDERS["ltxv_13B"], {**_CLIP, "num_frames": 9}),
     "qwen": Case(tiny_qwen.BUILDERS["qwen_image_20B"], _PICTURE, "true_cfg_scale"),
     "flux": Case(tiny_flux.BUILDERS["flux"], {**_PICTURE, "max_sequence_length": 32}, "true_cfg_scale"),
     "flux2 klein": Case(tiny_flux2.BUILDERS["flux2_klein_base_4b"], _PROMPT),
     "z image": Case(tiny_z_image.BUILDERS["z_image"], _PICTURE),
-    "hidream": Case(tiny_text_to_image.BUILDERS["hidream"], _PICTURE),
+    "hidream": Case(tiny_text_to_image.BUILDERS["hidream"], _PICTURE, is_slow=True),
     "sdxl": Case(tiny_sdxl.BUILDERS["sdxl"], _PICTURE),
     "kandinsky": Case(tiny_kandinsky5.BUILDERS["k5_lite_t2v"], _LONG_TEXT),
     "krea2": Case(tiny_text_to_image.BUILDERS["krea2"], _PICTURE),
 }
+
+
+QUICK = {name: case for name, case in CASES.items() if not case.is_slow}
 
 
 def model_of(pipe: Any, **definition: Any) -> ModelDef:
