@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from shared.core.contracts import LoadOptions, Step, WindowRequest
+from shared.core.contracts import Step
 from shared.core.errors import SettingsError
-from shared.core.model_def import ModelDef
 from shared.diffusion.lora import adapters_of, apply_loras, remove_loras, text_adapters
 from shared.diffusion.lora_fit import denoisers
-from shared.diffusion.offload import _stream_with_mmgp, mmgp_arguments
 from tests.fakes import tiny_lora
-from tests.fakes.mmgp_on_cpu import run_on_cpu
+from tests.fakes.lora_runs import MODEL, STEPS, close, latents, request
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import BUILDERS
-
-STEPS = 4
-MODEL = wan_model("t2v", guidance_max_phases=2)
 
 
 @pytest.fixture(scope="module")
@@ -45,30 +39,6 @@ def pipe(shared_pipe: Any) -> Iterator[Any]:
 @pytest.fixture
 def lora(pipe: Any, tmp_path: Path) -> Path:
     return tiny_lora.write_lora(tmp_path / "style.safetensors", pipe.transformer)
-
-
-def request(*files: Path, multipliers: str = "", **settings: Any) -> WindowRequest:
-    chosen = {"activated_loras": [str(file) for file in files], "loras_multipliers": multipliers}
-    return WindowRequest("a red ball", 32, 32, 5, STEPS, 1.0, seed=7, settings={**chosen, **settings})
-
-
-def latents(pipe: Any, window: WindowRequest | None = None, model: ModelDef = MODEL) -> np.ndarray:
-    """What the pipeline makes of a window, or by itself without one."""
-
-    def make() -> np.ndarray:
-        return pipe(
-            prompt="a red ball", width=32, height=32, num_frames=5, num_inference_steps=STEPS, guidance_scale=1.0,
-            generator=torch.Generator("cpu").manual_seed(7), output_type="latent",
-        ).frames.numpy()  # fmt: skip
-
-    if window is None:
-        return make()
-    with torch.inference_mode(), apply_loras(pipe, model, window):
-        return make()
-
-
-def close(left: np.ndarray, right: np.ndarray) -> bool:
-    return bool(np.abs(left - right).max() < 1e-5)
 
 
 def test_on_is_what_diffusers_makes_with_the_fused_file_and_off_is_the_base(pipe: Any, lora: Path) -> None:
@@ -291,24 +261,6 @@ def test_layers_without_a_place_are_told(pipe: Any, lora: Path, tmp_path: Path) 
     assert "blocks.0.cross_attn.k_img" in step.notice
 
 
-def test_weights_in_groups_or_in_8_bit_take_loras_too(lora: Path, pipe: Any) -> None:
-    expected = latents(pipe, request(lora))
-    remove_loras(pipe)
-    base = latents(pipe)
-    pipe.transformer.enable_group_offload(
-        onload_device=torch.device("cpu"), offload_type="block_level", num_blocks_per_group=1
-    )
-    assert np.array_equal(latents(pipe, request(lora)), expected)
-    assert np.array_equal(latents(pipe, request()), base)
-    small = BUILDERS["t2v"]()
-    small.set_progress_bar_config(disable=True)
-    small.transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
-    plain = latents(small)
-    assert np.array_equal(latents(small, request(lora, multipliers="0")), plain)
-    assert np.abs(latents(small, request(lora)) - expected).max() < np.abs(plain - expected).max()
-    assert np.array_equal(latents(small, request()), plain)
-
-
 @pytest.fixture(scope="module")
 def experts() -> Any:
     pipe = BUILDERS["t2v_2_2"]()
@@ -358,44 +310,3 @@ def test_rank_and_alpha_that_diffusers_noted_are_kept(pipe: Any, tmp_path: Path)
     saved = tmp_path / "noted.safetensors"
     assert close(latents(pipe, request(saved)), expected)
     assert text_adapters(pipe) == ()
-
-
-def test_compiled_blocks_are_not_compiled_anew_for_each_strength(lora: Path) -> None:
-    pipe = BUILDERS["t2v"]()
-    pipe.set_progress_bar_config(disable=True)
-    expected = latents(pipe, request(lora, multipliers="1,0.7,0.4,0.1"))
-    remove_loras(pipe)
-    passes = []
-
-    def count(graph: Any, inputs: Any) -> Any:
-        passes.append(1)
-        return graph
-
-    pipe.transformer.compile_repeated_blocks(backend=count, fullgraph=True)
-    assert close(latents(pipe, request(lora, multipliers="1,0.7,0.4,0.1")), expected)
-    compiled = len(passes)
-    latents(pipe, request(lora, multipliers="0.9,0,0.8,0.3"))
-    assert len(passes) == compiled
-
-
-@pytest.mark.skipif(importlib.util.find_spec("mmgp") is None, reason="mmgp is not installed (GPL, optional)")
-def test_weights_that_mmgp_streams_take_loras(lora: Path, pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected, base = latents(pipe, request(lora)), latents(pipe, request())
-    streamed = BUILDERS["t2v"]()
-    streamed.set_progress_bar_config(disable=True)
-    run_on_cpu(monkeypatch)
-    _stream_with_mmgp(streamed, mmgp_arguments(LoadOptions(device="cuda:0", profile=4), 10 * 2**30), 4)
-    assert np.array_equal(latents(streamed, request(lora)), expected)
-    assert np.array_equal(latents(streamed, request()), base)
-
-
-def test_quantised_weights_take_loras(lora: Path, pipe: Any) -> None:
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-    base, on = latents(pipe, request()), latents(pipe, request(lora))
-    small = BUILDERS["t2v"]()
-    small.set_progress_bar_config(disable=True)
-    quantize_(small.transformer.blocks, Int8WeightOnlyConfig())
-    plain = latents(small)
-    assert np.abs(latents(small, request(lora)) - on).max() < np.abs(on - base).max() / 4
-    assert np.array_equal(latents(small, request()), plain)
