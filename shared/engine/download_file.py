@@ -92,7 +92,10 @@ class Digest:
 
 @dataclass
 class Transfer:
-    """The download of one file; `run` in a thread, `stop` from another. `done` and `size` are in bytes."""
+    """The download of one file; `run` in a thread, `stop` from another. `done` and `size` are in bytes.
+
+    `trouble` is why it is tried again, `is_waiting` says that another program fetches the same file.
+    """
 
     file: RemoteFile
     line: Line
@@ -102,6 +105,7 @@ class Transfer:
         self.done, self.size = 0, self.file.size
         self.received = 0
         self.is_waiting = False
+        self.trouble = ""
         self._stopped = threading.Event()
         self._response: httpx2.Response | None = None
 
@@ -228,6 +232,7 @@ class Transfer:
             digest.update(chunk)
             self.done += len(chunk)
             self.received += len(chunk)
+            self.trouble = ""
             self._check_stopped()
             if self.size is not None and self.done > self.size:
                 self._restart(stream, digest)
@@ -278,6 +283,7 @@ class Transfer:
             raise DownloadError(
                 f"{self.name}: {trouble}, {failures} times in a row. What has arrived is kept; start again to continue."
             ) from trouble
+        self.trouble = str(trouble)
         wait_s = min(self.patience.first_wait_s * 2 ** (failures - 1), self.patience.longest_wait_s)
         self._stopped.wait(max(wait_s, trouble.wait_s))
         self._check_stopped()

@@ -29,7 +29,10 @@ SPARE_BYTES = 200 * 10**6
 
 @dataclass(frozen=True)
 class DownloadProgress:
-    """How far a download is, in bytes and files; `total` and `left_s` are None while unknown, speed is bytes/s."""
+    """How far a download is, in bytes and files; `total` and `left_s` are None while unknown, speed is bytes/s.
+
+    `trouble` is why something is tried again, `is_waiting` says that another program fetches the same file.
+    """
 
     done: int
     total: int | None
@@ -38,6 +41,7 @@ class DownloadProgress:
     files_done: int
     files: int
     is_waiting: bool = False
+    trouble: str = ""
 
     @property
     def text(self) -> str:
@@ -51,7 +55,7 @@ class DownloadProgress:
             parts.append(f"{self.speed / 1e6:.1f} MB/s")
         if self.left_s is not None:
             parts.append(f"{_duration(self.left_s)} left")
-        return ", ".join(parts)
+        return ", ".join([*parts, f"trying again ({self.trouble})"] if self.trouble else parts)
 
 
 LOOKING_UP = DownloadProgress(0, None, 0.0, None, 0, 0)
@@ -193,7 +197,8 @@ def _progress(batch: _Batch, meter: Speedometer, now: float) -> DownloadProgress
     speed = max(0.0, meter.speed(sum(transfer.received for transfer in transfers), now))
     left_s = (total - done) / speed if total is not None and speed > 0 else None
     is_waiting = any(transfer.is_waiting for transfer in transfers) and not speed
-    return DownloadProgress(done, total, speed, left_s, batch.finished, len(transfers), is_waiting)
+    trouble = next((transfer.trouble for transfer in transfers if transfer.trouble), "")
+    return DownloadProgress(done, total, speed, left_s, batch.finished, len(transfers), is_waiting, trouble)
 
 
 def _as_ours(failure: BaseException) -> BaseException:

@@ -61,8 +61,10 @@ def test_a_file_arrives_whole_and_checked(hub: FakeHub, fetcher: Downloader, tmp
 
 def test_a_cut_line_is_taken_up_where_it_broke(hub: FakeHub, fetcher: Downloader, tmp_path: Path) -> None:
     hub.faults["big.safetensors"] = Fault(times=2, cut_after=300_000)
-    fetcher.fetch([remote(hub, tmp_path)])
+    told: list[DownloadProgress] = []
+    Downloader(fetcher.line, patience=Patience(3, 0.5, 0.5)).fetch([remote(hub, tmp_path)], told.append)
     assert (tmp_path / "big.safetensors").read_bytes() == CONTENT
+    assert any("trying again (" in progress.text for progress in told) and not told[-1].trouble
     assert [request[2] for request in hub.requests] == ["", "bytes=300000-1023999", "bytes=600000-1023999"]
 
 
