@@ -63,7 +63,7 @@ class DiffusersPipeline:
         self.check(window)
         pipe = self.pipe_for(window)
         samples = 1 if self._takes_batches(pipe, window) else window.batch_size
-        with told_as_memory(), self._no_gradients(), _seeded(pipe, window.seed):
+        with told_as_memory(), self._no_gradients():
             results = [
                 self._run(pipe, one, on_step, is_cancelled)
                 for one in (_single(window, index) if samples > 1 else window for index in range(samples))
@@ -159,7 +159,7 @@ class DiffusersPipeline:
         if self._scheduler is not None:
             pipe.scheduler = self.scheduler(window)
         remember_prompts(pipe)
-        with cancellable(pipe, is_cancelled), prepared(pipe, self.model, window, on_step):
+        with _seeded(pipe, window.seed), cancellable(pipe, is_cancelled), prepared(pipe, self.model, window, on_step):
             on_step(Step("Encoding prompt"))
             accepted = inspect.signature(type(pipe).__call__).parameters
             arguments = {name: value for name, value in self.arguments(window).items() if name in accepted}
@@ -172,7 +172,7 @@ class DiffusersPipeline:
         """Where the guidance goes. A network that has learned guidance as an input reads that from `guidance_scale`
         (`embedded_guidance` of the definition: a setting of its own) and the true one from `true_cfg_scale`. For some
         pipelines 0 is no guidance (`guidance_from_zero`), where in the settings it is 1."""
-        scale = pipeline_guidance(window)
+        scale = 1.0 if self.model.get("guidance_max_phases") == 0 else pipeline_guidance(window)
         branching = branching_of(type(self.pipe).__name__)
         if self.model.get("guidance_from_zero") or (branching is not None and branching.from_cond):
             scale = max(scale - 1.0, 0.0)
