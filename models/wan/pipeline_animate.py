@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,11 @@ _SEGMENTS = "prepare_prev_segment_cond_latents"
 
 class WanAnimate(DiffusersPipeline):
     """A loaded Animate model on a WanAnimatePipeline; a window is one segment of it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # It warns of each picture that it brings to its size, as it is meant to.
+        logging.getLogger(type(self.pipe).__module__).setLevel(logging.ERROR)
 
     def check(self, window: WindowRequest) -> None:
         """Raise SettingsError for what this pipeline cannot do."""
