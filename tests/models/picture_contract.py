@@ -60,6 +60,23 @@ class PictureContract(PipelineContract):
         return {"width": window.width, "height": window.height}
 
 
+class TextToImage(PictureContract):
+    """A model that takes nothing but text."""
+
+    def unsupported(self) -> dict[str, Any]:
+        """Pictures are refused by name."""
+        return {"image_refs": ["a.png"], "image_guide": "a.png", "image_mask": "a.png"}
+
+
+class Guided(TextToImage):
+    """One with true guidance."""
+
+    def test_guidance_has_effect_and_one_is_none(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        unguided = run(pipeline, replace(window, guidance_scale=1.0))
+        assert distance(run(pipeline, window), unguided) > 0
+
+
 def bare_pipeline(folder: Path, name: str = "", **parts: Any) -> Any:
     """The pipeline as diffusers loads it."""
     index = read_index(family_free(folder), folder)
