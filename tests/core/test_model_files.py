@@ -41,8 +41,8 @@ def build(model: dict[str, Any], **others: dict[str, Any]) -> ModelDef:
     return build_model_def("mine", sources, "wan", {})
 
 
-def paths(model: ModelDef, **options: str) -> list[str]:
-    return [file.path for file in model_files(model, LoadOptions(**options))]
+def paths(model: ModelDef) -> list[str]:
+    return [file.path for file in model_files(model)]
 
 
 def checkpoint(folder: Path, *, without: tuple[str, ...] = ()) -> Path:

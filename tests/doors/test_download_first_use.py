@@ -69,5 +69,5 @@ def test_a_repository_and_a_single_file_are_fetched_and_give_the_same_clip(
     second = session.run_task(small(model_type="look"))
     assert second.success, second.errors
     assert {request[1] for request in hub.requests} == {"/look_bf16.safetensors"}
-    frames = [read_frames(result.generated_files[0])[0] for result in (first, second)]
-    assert np.array_equal(*frames)
+    of_repository, of_file = (read_frames(result.generated_files[0])[0] for result in (first, second))
+    assert np.array_equal(of_repository, of_file)
