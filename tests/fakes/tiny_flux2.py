@@ -36,7 +36,8 @@ def _transformer(joint_dim: int, *, guidance_embeds: bool) -> Any:
     ).eval()  # fmt: skip
 
 
-def _mistral_tokenizer() -> Any:
+def mistral_tokenizer() -> Any:
+    """The tokenizer of FLUX.2 dev: with what reads pictures, where torchvision is installed."""
     tokenizer = llama_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["[IMG]", "[IMG_BREAK]", "[IMG_END]"]})
     tokenizer.chat_template = _MESSAGES
@@ -60,7 +61,7 @@ def _mistral() -> Any:
         "model_type": "pixtral", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4,
         "intermediate_size": 37, "image_size": 30, "patch_size": 6, "num_channels": 3,
     }  # fmt: skip
-    image_token = _mistral_tokenizer().convert_tokens_to_ids("[IMG]")
+    image_token = mistral_tokenizer().convert_tokens_to_ids("[IMG]")
     config = Mistral3Config(text_config=text, vision_config=vision, image_token_index=image_token)
     return Mistral3ForConditionalGeneration(config).eval()
 
@@ -69,7 +70,7 @@ def _dev() -> Any:
     # Three layers of the text model go side by side into the network.
     return Flux2Pipeline(
         scheduler=flow_scheduler(use_dynamic_shifting=True, shift=3.0), text_encoder=_mistral(),
-        tokenizer=_mistral_tokenizer(), transformer=_transformer(48, guidance_embeds=True), vae=flux2_vae(),
+        tokenizer=mistral_tokenizer(), transformer=_transformer(48, guidance_embeds=True), vae=flux2_vae(),
     )  # fmt: skip
 
 
