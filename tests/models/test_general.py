@@ -238,14 +238,12 @@ def test_the_class_is_read_from_a_checkpoint_on_disk(tmp_path: Path) -> None:
     assert (definition["fps"], definition["frames_steps"]) == (15, 4)
 
 
-def test_every_pipeline_of_diffusers_can_be_described() -> None:
+def test_pipelines_of_all_kinds_can_be_described() -> None:
     names = [name for name in dir(diffusers.pipelines) if name.endswith("Pipeline") and name != "DiffusionPipeline"]
-    described = [name for name in names if read_signature(name) is not None]
-    for name in described:
+    for name in names[::12]:
         signature = read_signature(name)
-        assert signature is not None
+        assert signature is not None, name
         assert definition_of(signature)["pipeline"] == name
-    assert len(described) > 200
 
 
 def test_describing_a_model_loads_no_torch(root: Path) -> None:
