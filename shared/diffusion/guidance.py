@@ -111,18 +111,27 @@ class _Guide:
         self._plan, self._branching, self._pipe = plan, branching, pipe
         self._momentum = new_momentum()
         self._prompted: _Answer | None = None
+        self._guides = max(plan.scales) > 1
+        self._lacks_one_side = False
 
     def __call__(self, now: Pass) -> Any:
         if now.starts_run:
-            self._momentum = new_momentum()
-        if self._branching.is_joint:
+            self._momentum, self._lacks_one_side = new_momentum(), False
+        if self._branching.is_joint and self._guides:
             return self._both_at_once(now)
         if now.branch == 0:
-            self._prompted = _Answer(now.run())
-            if now.step < self._plan.zero_steps:
-                self._prompted.replace(torch.zeros_like(self._prompted.values))
-            return self._prompted.whole()
+            return self._with_prompt(now)
+        self._lacks_one_side = False
         return self._unprompted(now)
+
+    def _with_prompt(self, now: Pass) -> Any:
+        if self._lacks_one_side:
+            raise _one_sided(self._plan)
+        self._lacks_one_side = self._guides
+        self._prompted = _Answer(now.run())
+        if now.step < self._plan.zero_steps:
+            self._prompted.replace(torch.zeros_like(self._prompted.values))
+        return self._prompted.whole()
 
     def _unprompted(self, now: Pass) -> Any:
         prompted = self._prompted
@@ -140,6 +149,8 @@ class _Guide:
         with layers_left_out(now.module, self._layers(now), half=self._branching.unprompted_half):
             answer = _Answer(now.run())
         halves = answer.values.chunk(2)
+        if len(halves) != 2 or halves[0].shape != halves[1].shape:
+            raise _one_sided(self._plan)
         uncond, cond = halves[self._branching.unprompted_half], halves[1 - self._branching.unprompted_half]
         if now.step < self._plan.zero_steps:
             result = torch.zeros_like(cond)
@@ -165,6 +176,13 @@ class _Guide:
         rescale = float(getattr(self._pipe, "guidance_rescale", 0) or 0)
         result = rescale_noise_cfg(result, cond, rescale) if rescale > 0 else result
         return renormed(result, cond) if self._branching.is_renormed else result
+
+
+def _one_sided(plan: GuidancePlan) -> SettingsError:
+    names = " and ".join(_asked(plan)) or "guidance_scale"
+    return SettingsError(
+        f"{names}: this model was asked with the prompt alone; it has no guidance that could be steered."
+    )
 
 
 class _Answer:

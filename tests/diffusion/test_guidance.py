@@ -197,6 +197,25 @@ def test_what_a_model_lacks_is_refused_by_name(setting: str, value: Any, key: st
         pytest.fail("it was not refused")
 
 
+@pytest.mark.parametrize("name", ["wan", "ltx"])
+def test_a_pipeline_that_does_not_guide_is_told(name: str) -> None:
+    case = CASES[name]
+    pipe = case.pipe()
+    with (
+        pytest.raises(SettingsError, match="apg_switch: this model was asked with the prompt alone"),
+        steered(pipe, model_of(pipe), window_of(apg_switch=1), lambda step: None),
+    ):
+        case.run(pipe, scale=1.0)
+
+
+@pytest.mark.parametrize("name", ["wan", "ltx"])
+def test_the_first_steps_can_be_left_out_without_guidance(name: str) -> None:
+    case = CASES[name]
+    pipe = case.pipe()
+    expected = case.run(pipe, 1, scale=1.0)
+    assert not torch.equal(steer(case, pipe, 1, 1.0, cfg_zero_step=0), expected)
+
+
 def test_a_run_that_fails_leaves_the_network_as_it_was() -> None:
     pipe = WAN.pipe()
     window = window_of(apg_switch=1, cfg_star_switch=1, perturbation_switch=1, perturbation_layers=[0])
