@@ -77,13 +77,13 @@ def set_tiling_policy(networks: Any, options: LoadOptions) -> None:
             network.tiling_policy = 3 if options.leaner else options.vae_tiling
 
 
-def _bytes(weight: torch.Tensor) -> int:
+def _bytes(weight: Any) -> int:
     if hasattr(weight, "__tensor_flatten__"):
         return sum(getattr(weight, name).nbytes for name in weight.__tensor_flatten__()[0])
-    return weight.nbytes
+    return int(weight.nbytes)
 
 
-def stream(networks: dict[str, torch.nn.Module], sizes: dict[str, int], options: LoadOptions) -> None:
+def stream(networks: dict[str, Any], sizes: dict[str, int], options: LoadOptions) -> None:
     """Stream weights with diffusers' group offloading.
 
     Denoisers come block by block, `preload_mb` of blocks at once; autoencoders, whose halves are called by
@@ -94,7 +94,7 @@ def stream(networks: dict[str, torch.nn.Module], sizes: dict[str, int], options:
     pinnable = (options.reserved_share or _PINNED_SHARE) * main_memory().total
     all_pinned = options.profile in _PINNED and sum(sizes.values()) <= pinnable
     for name, network in networks.items():
-        common = {
+        common: dict[str, Any] = {
             "onload_device": torch.device(options.device),
             "use_stream": ahead,
             "record_stream": ahead,

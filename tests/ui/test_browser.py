@@ -74,6 +74,12 @@ def decoded(server: Server, window: Page, folder: Path) -> tuple[np.ndarray, Pat
     return read_frames(path)[0], path
 
 
+def test_the_need_of_memory_stands_beside_generate(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.wait_for_function("document.getElementById('memory-need')?.textContent.startsWith('Needs')")
+    assert (window.text_content("#memory-need") or "").endswith("GB memory")
+
+
 def test_a_click_on_generate_makes_a_clip(open_window: OpenWindow, server: Server, tmp_path: Path) -> None:
     window = open_window()
     fill(window, BALL, steps=4, frames=9)
