@@ -29,10 +29,11 @@ class EulerAncestralOverCurves(EulerDiscreteScheduler):
         return_dict: bool = True,
     ) -> Any:
         """One step down to the lower level, and as much fresh noise as lies between."""
-        if self.step_index is None:
-            self._init_step_index(timestep)
-        sigma, lower = self.sigmas[self.step_index], self.sigmas[self.step_index + 1]
-        if self.config.prediction_type == "v_prediction":
+        own: Any = self
+        if own.step_index is None:
+            own._init_step_index(timestep)
+        sigma, lower = own.sigmas[own.step_index], own.sigmas[own.step_index + 1]
+        if own.config.prediction_type == "v_prediction":
             clean = model_output * (-sigma / (sigma**2 + 1) ** 0.5) + sample / (sigma**2 + 1)
         else:
             clean = sample - sigma * model_output
@@ -40,7 +41,7 @@ class EulerAncestralOverCurves(EulerDiscreteScheduler):
         down = (lower**2 - fresh**2) ** 0.5
         noise = randn_tensor(model_output.shape, generator=generator, device=model_output.device, dtype=sample.dtype)
         previous = sample + (sample - clean) / sigma * (down - sigma) + noise * fresh
-        self._step_index += 1
+        own._step_index += 1
         return EulerDiscreteSchedulerOutput(previous, clean) if return_dict else (previous, clean)
 
 
