@@ -42,8 +42,8 @@ def test_a_log_file_gets_plain_lines_now_and_then(capsys: pytest.CaptureFixture[
     display = _Display(io.StringIO(), 1, 1)
     for number in range(1, 8):
         display.on_progress(step(number, 10 * number))
-    display.on_progress(ProgressUpdate("downloading_model", "Downloading x", 3, 5_000_000, 9_000_000, unit="bytes"))
-    assert capsys.readouterr().err.splitlines() == [" 10% Denoising | 3s 1/8", "  3% Downloading x 5/9 MB"]
+    display.on_progress(ProgressUpdate("downloading_model", "Downloading x: 5 of 9 MB", 3, 5, 9, unit="bytes"))
+    assert capsys.readouterr().err.splitlines() == [" 10% Denoising | 3s 1/8", "  3% Downloading x: 5 of 9 MB"]
 
 
 def test_paths_go_to_stdout_and_troubles_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
