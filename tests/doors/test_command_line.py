@@ -60,7 +60,15 @@ def test_a_prompt_becomes_a_clip_whose_path_is_all_that_stdout_says(root: Path, 
 
 def test_ctrl_c_cancels_and_leaves_with_130(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "wgp.py", "--prompt", "a red ball", "--steps", "100", "--config", str(tmp_path)]
-    program = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Started in the background of a shell, the tests and all their children would ignore the signal.
+    program = subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert program.stderr is not None and program.stdout is not None
     for line in program.stderr:
         if "Denoising" in line:
