@@ -15,6 +15,8 @@ from shared.core.contracts import LoadOptions, Step, WindowRequest
 from shared.core.errors import Cancelled
 from shared.core.settings import problems
 from shared.engine.registry import Registry
+from tools.starter.judge import judge
+from tools.starter.scenes import Combination
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "ckpts" / "starter" / "model_index.json"
 pytestmark = pytest.mark.skipif(not CHECKPOINT.is_file(), reason="ckpts/starter is not there")
@@ -73,6 +75,26 @@ def test_clips_have_the_size_asked_for(starter: WanVideo, width: int, height: in
 
 def test_a_clip_from_text_opens_with_the_picture_of_its_prompt(starter: WanVideo) -> None:
     assert_close(run(starter, request())[:1], run(starter, request(num_frames=1)))
+
+
+def test_clips_show_what_their_prompts_ask_for(starter: WanVideo) -> None:
+    asked = [
+        Combination("big", "red", "square", "growing", "on a black background"),
+        Combination("", "blue", "ball", "shrinking", "on a white background"),
+        Combination("", "yellow", "star", "moving right", "in front of green grass"),
+    ]
+    right = []
+    for combination in asked:
+        clip = run(
+            starter,
+            request(
+                prompt=combination.prompt, num_frames=17, num_inference_steps=10, guidance_scale=4.0, flow_shift=3.0
+            ),
+        )
+        seen = judge(clip)
+        assert (seen.colour, seen.background) == (combination.colour, combination.background)
+        right.append(seen.motion == combination.motion)
+    assert sum(right) >= 2
 
 
 def test_the_opening_picture_is_told_and_can_be_cancelled(starter: WanVideo) -> None:
