@@ -80,6 +80,16 @@ def test_the_need_of_memory_stands_beside_generate(open_window: OpenWindow) -> N
     assert (window.text_content("#memory-need") or "").endswith("GB memory")
 
 
+def test_a_page_at_rest_does_nothing(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.wait_for_selector("#memory-need")
+    woken = window.evaluate(
+        "async () => { let count = 0; wangp.on('form', () => count++);"
+        " await new Promise((done) => setTimeout(done, 1000)); return count; }"
+    )
+    assert woken <= 1
+
+
 def test_a_click_on_generate_makes_a_clip(open_window: OpenWindow, server: Server, tmp_path: Path) -> None:
     window = open_window()
     fill(window, BALL, steps=4, frames=9)

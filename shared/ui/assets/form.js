@@ -157,7 +157,9 @@
     }
     const fps = Number(values.force_fps) || wangp.model.fps;
     const seconds = Math.round((Number(values.video_length) / fps) * 10) / 10;
-    place.textContent = Number.isFinite(seconds) ? say("seconds", { seconds, fps }) : "";
+    const text = Number.isFinite(seconds) ? say("seconds", { seconds, fps }) : "";
+    // Writing the same text again would wake the observer below, which calls this, for ever.
+    if (place.textContent !== text) place.textContent = text;
   }
 
   wangp.panel("bar", (element) => {
