@@ -242,10 +242,13 @@ def _check_root(root: Path) -> None:
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The configuration values that flags replace for this run."""
+    output = str(Path(args.output_dir).expanduser().resolve()) if args.output_dir else ""
     given = {
+        **dict.fromkeys(("save_path", "image_save_path", "audio_save_path"), output),
         **dict.fromkeys(("profile", "video_profile", "image_profile", "audio_profile"), args.profile),
         "attention_mode": args.attention,
-        "loras_root": args.loras, "lora_dirs": lora_dirs(args) or "",
+        "loras_root": args.loras,
+        "lora_dirs": lora_dirs(args) or "",
         "preload_in_VRAM": args.preload or "",
         "perc_reserved_mem_max": args.perc_reserved_mem_max or "",
         "vram_safety_coefficient": args.vram_safety_coefficient if args.vram_safety_coefficient != 0.8 else "",

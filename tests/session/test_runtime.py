@@ -60,6 +60,12 @@ def test_flags_are_parsed_as_on_the_command_line(open_runtime: Callable[..., Run
     assert "--no-such-flag" in caplog.text
 
 
+def test_the_folder_of_the_files_can_be_a_flag(open_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
+    runtime = open_runtime(cli_args=["--output-dir", str(tmp_path / "films")])
+    for key in ("save_path", "image_save_path", "audio_save_path"):
+        assert runtime.config.folder_path(key) == tmp_path / "films"
+
+
 def test_a_program_never_meets_the_queue_of_a_server(open_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
     from shared.engine.queue import TaskQueue
 
