@@ -1,105 +1,46 @@
-"""One connection to the queue's SQLite file, shared by the threads of a process."""
+"""The queue's SQLite file, and what becomes of a damaged one."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+from shared.core.database import Database, sentence
 from shared.core.errors import QueueError
-from shared.engine.migrations import migrate
 
 DATABASE_NAME = "queue.sqlite3"
-BUSY_TIMEOUT_S = 20.0
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+SUBJECT = "queue"
 
 log = logging.getLogger(__name__)
 
 
-class Database:
-    """A connection with its lock; every change is one transaction.
-
-    WAL lets the worker process write beside this one. synchronous=FULL: an answered change survives a power cut too;
-    it costs one fsync a change (about 1 ms), little next to a generation.
-    """
+class QueueDatabase(Database):
+    """The queue's SQLite file; output ledger and history are in it too."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as exc:
-            raise QueueError(f"queue: {path} cannot be opened ({exc}). Check that the folder is writable.") from exc
-        try:
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            migrate(self._connection)
-        except BaseException:
-            self._connection.close()
-            raise
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is executed inside is kept together or, on an error, not at all. Raises QueueError."""
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as exc:
-                self._roll_back()
-                raise QueueError(_sentence(self.path, exc)) from exc
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a query. Raises QueueError."""
-        with self._lock:
-            try:
-                return self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as exc:
-                raise QueueError(_sentence(self.path, exc)) from exc
-
-    def is_sound(self) -> bool:
-        """Whether SQLite finds the file undamaged."""
-        with self._lock:
-            return self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-
-    def close(self) -> None:
-        """Close the connection; the last one of all folds the write-ahead log into the file."""
-        with self._lock:
-            self._connection.close()
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+        super().__init__(path, MIGRATIONS, SUBJECT)
 
 
-def open_or_repair(path: Path) -> tuple[Database, list[str]]:
+def open_or_repair(path: Path) -> tuple[QueueDatabase, list[str]]:
     """The database, and what had to be repaired as sentences for the user.
 
     A damaged file is kept aside as `<name>.broken-<time>`; what can still be read of it goes into a fresh one.
     """
     try:
-        database = Database(path)
+        database = QueueDatabase(path)
         if database.is_sound():
             return database, []
         database.close()
     except sqlite3.DatabaseError as exc:
         if isinstance(exc, sqlite3.OperationalError) and not _is_damage(exc):
-            raise QueueError(_sentence(path, exc)) from exc
+            raise QueueError(sentence(path, exc, SUBJECT)) from exc
     aside = _keep_aside(path)
-    database = Database(path)
+    database = QueueDatabase(path)
     saved = _salvage(aside, database)
     notice = f"The queue's file was damaged. It is kept as {aside}; {saved} of its rows could be read and were kept."
     log.warning(notice)
@@ -154,14 +95,3 @@ def _is_sound_row(row: sqlite3.Row) -> bool:
     except (ValueError, TypeError):
         return False
     return True
-
-
-def _sentence(path: Path, exc: sqlite3.Error) -> str:
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return f"queue: the disk of {path} is full; nothing was changed. Free some space and try again."
-    if code == sqlite3.SQLITE_READONLY:
-        return f"queue: {path} cannot be written to. Check the permissions of the folder."
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"queue: {path} is held by another program. End it, or use another --config folder."
-    return f"queue: {path} could not be used ({exc}); nothing was changed."

@@ -14,7 +14,7 @@ from PIL import Image
 
 from shared.core.errors import MediaError
 from shared.core.events import MediaType
-from shared.engine.database import DATABASE_NAME, Database
+from shared.engine.database import DATABASE_NAME, QueueDatabase
 from shared.engine.ledger import output_values
 from shared.media.images import load_image
 from shared.media.opening import open_media
@@ -51,7 +51,7 @@ class HistoryStore:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(folder / DATABASE_NAME)
+        self._database = QueueDatabase(folder / DATABASE_NAME)
 
     def add(self, path: str | Path, media_type: MediaType, settings: Mapping[str, Any] | None = None) -> HistoryEntry:
         """Take up a file that no task of the queue made."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.engine.database import Database
+from shared.engine.database import QueueDatabase
 
 
 class OutputLedger:
@@ -22,7 +22,7 @@ class OutputLedger:
     def __init__(self, database: str | Path) -> None:
         self._path = Path(database)
         self._lock = threading.Lock()
-        self._database: Database | None = None
+        self._database: QueueDatabase | None = None
 
     def reserve(
         self,
@@ -77,10 +77,10 @@ class OutputLedger:
                 self._database.close()
                 self._database = None
 
-    def _open(self) -> Database:
+    def _open(self) -> QueueDatabase:
         with self._lock:
             if self._database is None:
-                self._database = Database(self._path)
+                self._database = QueueDatabase(self._path)
             return self._database
 
 
@@ -95,7 +95,7 @@ def output_values(settings: Mapping[str, Any]) -> tuple[str, str, int | None, st
     )
 
 
-def settle(database: Database) -> None:
+def settle(database: QueueDatabase) -> None:
     """Decide every reservation that a killed program left: its file exists, or its temporary file goes."""
     rows = database.rows("SELECT id, path, temp_path FROM outputs WHERE state = 'reserved'")
     made = [(row["id"],) for row in rows if Path(row["path"]).is_file()]
