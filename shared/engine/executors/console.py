@@ -13,6 +13,9 @@ TellLine = Callable[[StreamName, str], None]
 
 EVERY_THREAD = 0
 _switching = threading.Lock()
+# Never freed: `print` of CPython up to 3.13 borrows sys.stdout, and a thread in the middle of one crashes the process
+# when the object behind it goes away.
+_switches: list[_Switch] = []
 
 
 class ConsoleCapture:
@@ -33,10 +36,8 @@ class ConsoleCapture:
         thread = EVERY_THREAD if self._whole_process else threading.get_ident()
         with _switching:
             for name in ("stdout", "stderr"):
-                switch = getattr(sys, name)
-                if not isinstance(switch, _Switch):
-                    switch = _Switch(switch)
-                    setattr(sys, name, switch)
+                switch = _switch_of(getattr(sys, name))
+                setattr(sys, name, switch)
                 switch.taps[thread] = _Tap(name, self._tell, self._is_terminal, self._echo)
                 self._taps.append((switch, thread))
         return self
@@ -52,6 +53,15 @@ class ConsoleCapture:
         self._taps.clear()
         for tap in ended:
             tap.end()
+
+
+def _switch_of(stream: Any) -> _Switch:
+    """The switch that stands for a stream: itself, the one made for it before, or a new one."""
+    for switch in _switches:
+        if stream is switch or stream is switch.original:
+            return switch
+    _switches.append(_Switch(stream))
+    return _switches[-1]
 
 
 class _Tap:
