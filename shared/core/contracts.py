@@ -203,6 +203,14 @@ class Control:
         for listener in listeners:
             listener(name, value)
 
+    def increase(self, name: str) -> None:
+        """Ask for one more (`extra_orders`, `extra_windows`)."""
+        with self._lock:
+            value = self._values[name] = int(self._values.get(name, 0)) + 1
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(name, value)
+
     def get(self, name: str, default: Any = False) -> Any:
         """The last value asked for."""
         return self._values.get(name, default)

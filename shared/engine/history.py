@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from PIL import Image
 from shared.core.errors import MediaError
 from shared.core.events import MediaType
 from shared.engine.database import DATABASE_NAME, QueueDatabase
+from shared.engine.estimates import Estimates
+from shared.engine.history_query import EVERYTHING, HistoryQuery, folded
 from shared.engine.ledger import output_values
+from shared.engine.trash import Trash
 from shared.media.images import load_image
 from shared.media.opening import open_media
 from shared.media.video import probe
@@ -25,7 +28,11 @@ _FACTS = ("width", "height", "frames", "fps", "duration_s")
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One file: `created` in seconds since 1970, sizes in pixels; None for what its media type has not."""
+    """One file: `created` in seconds since 1970, sizes in pixels; None for what its media type has not.
+
+    `path` is where its file is now: `trashed` (seconds since 1970) tells that this is in the trash. `is_missing`: the
+    file was removed by somebody else.
+    """
 
     id: int
     path: str
@@ -43,15 +50,23 @@ class HistoryEntry:
     fps: float | None = None
     duration_s: float | None = None
     is_missing: bool = False
+    is_favourite: bool = False
+    trashed: float | None = None
 
 
 class HistoryStore:
-    """Reads what the queue records of outputs; needs no lock on the folder. Thread-safe."""
+    """Reads what the queue records of outputs; needs no lock on the folder. Thread-safe.
+
+    `trash` is where deleted results wait, `estimates` tell how long a task will take, by what is known of its like.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._database = QueueDatabase(folder / DATABASE_NAME)
+        self._database.define("folded", folded)
+        self.trash = Trash(self._database)
+        self.estimates = Estimates(self._database)
 
     def add(self, path: str | Path, media_type: MediaType, settings: Mapping[str, Any] | None = None) -> HistoryEntry:
         """Take up a file that no task of the queue made."""
@@ -67,31 +82,47 @@ class HistoryStore:
         return entry
 
     def list(self, limit: int = 50, offset: int = 0, *, media_type: MediaType | None = None) -> list[HistoryEntry]:
-        """A page of the history, newest first."""
-        where, values = ("AND media_type = ?", [media_type]) if media_type else ("", [])
+        """A page of the history, newest first; what is not known of a file yet is read from it."""
+        return [self._with_facts(entry) for entry in self.page(HistoryQuery(media_type=media_type), limit, offset)]
+
+    def page(self, query: HistoryQuery = EVERYTHING, limit: int = 60, offset: int = 0) -> list[HistoryEntry]:
+        """A page of what a query finds, newest first. Opens no file: facts that nobody asked for yet are None."""
+        where, values = query.sql()
         rows = self._database.rows(
-            f"SELECT * FROM outputs WHERE state = 'committed' {where} ORDER BY created DESC, id DESC LIMIT ? OFFSET ?",
-            [*values, limit, offset],
+            f"SELECT * FROM outputs {where} ORDER BY {query.order} LIMIT ? OFFSET ?", [*values, limit, offset]
         )
-        return [self._entry(row) for row in rows]
+        return [_entry(row) for row in rows]
 
     def get(self, entry_id: int) -> HistoryEntry | None:
-        """One entry."""
+        """One entry, also from the trash."""
         rows = self._database.rows("SELECT * FROM outputs WHERE id = ? AND state = 'committed'", (entry_id,))
-        return self._entry(rows[0]) if rows else None
+        return self._with_facts(_entry(rows[0])) if rows else None
 
     def find(self, path: str | Path) -> HistoryEntry | None:
         """The newest entry of a file."""
         rows = self._database.rows(
             "SELECT * FROM outputs WHERE path = ? AND state = 'committed' ORDER BY id DESC LIMIT 1", (str(path),)
         )
-        return self._entry(rows[0]) if rows else None
+        return self._with_facts(_entry(rows[0])) if rows else None
 
-    def count(self, media_type: MediaType | None = None) -> int:
-        """How many entries there are."""
-        where, values = ("AND media_type = ?", [media_type]) if media_type else ("", [])
-        sql = f"SELECT count(*) AS number FROM outputs WHERE state = 'committed' {where}"
-        return int(self._database.rows(sql, values)[0]["number"])
+    def count(self, query: HistoryQuery = EVERYTHING) -> int:
+        """How many entries a query finds."""
+        where, values = query.sql()
+        return int(self._database.rows(f"SELECT count(*) AS number FROM outputs {where}", values)[0]["number"])
+
+    def models(self) -> dict[str, int]:
+        """How many results each model has made."""
+        where, values = EVERYTHING.sql()
+        rows = self._database.rows(f"SELECT model_type, count(*) AS number FROM outputs {where} GROUP BY 1", values)
+        return {row["model_type"]: row["number"] for row in rows}
+
+    def set_favourite(self, entry_ids: Iterable[int], is_favourite: bool) -> int:
+        """Mark entries; how many there were."""
+        with self._database.transaction() as connection:
+            changed = connection.executemany(
+                "UPDATE outputs SET is_favourite = ? WHERE id = ?", [(is_favourite, number) for number in entry_ids]
+            )
+            return changed.rowcount
 
     def remove(self, entry_id: int) -> bool:
         """Forget an entry; its file is left alone. False when there was none."""
@@ -102,36 +133,42 @@ class HistoryStore:
         """Close the database."""
         self._database.close()
 
-    def _entry(self, row: sqlite3.Row) -> HistoryEntry:
-        is_missing = not Path(row["path"]).is_file()
-        facts: Mapping[str, Any] = {name: row[name] for name in _FACTS}
-        if not is_missing and all(value is None for value in facts.values()):
-            facts = _facts(row["path"], row["media_type"])
-            self._keep_facts(row["id"], facts)
-        return HistoryEntry(
-            id=row["id"],
-            path=row["path"],
-            media_type=row["media_type"],
-            created=row["created"],
-            task_id=row["task_id"],
-            client_id=row["client_id"],
-            model_type=row["model_type"],
-            prompt=row["prompt"],
-            seed=row["seed"],
-            settings=json.loads(row["settings"]),
-            is_missing=is_missing,
-            **facts,
-        )
+    def _with_facts(self, entry: HistoryEntry) -> HistoryEntry:
+        if entry.is_missing or any(getattr(entry, name) is not None for name in _FACTS):
+            return entry
+        facts = _facts(entry.path, entry.media_type)
+        if not facts:
+            return entry
+        names = ", ".join(f"{name} = ?" for name in facts)
+        with self._database.transaction() as connection:
+            connection.execute(f"UPDATE outputs SET {names} WHERE id = ?", (*facts.values(), entry.id))
+        return HistoryEntry(**{**vars(entry), **facts})
 
-    def _keep_facts(self, entry_id: int, facts: Mapping[str, Any]) -> None:
-        if facts:
-            names = ", ".join(f"{name} = ?" for name in facts)
-            with self._database.transaction() as connection:
-                connection.execute(f"UPDATE outputs SET {names} WHERE id = ?", (*facts.values(), entry_id))
+
+def _entry(row: sqlite3.Row) -> HistoryEntry:
+    path = row["path"]
+    if row["trashed"] is not None and row["trash_path"] and Path(row["trash_path"]).is_file():
+        path = row["trash_path"]
+    return HistoryEntry(
+        id=row["id"],
+        path=path,
+        media_type=row["media_type"],
+        created=row["created"],
+        task_id=row["task_id"],
+        client_id=row["client_id"],
+        model_type=row["model_type"],
+        prompt=row["prompt"],
+        seed=row["seed"],
+        settings=json.loads(row["settings"]),
+        is_missing=not Path(path).is_file(),
+        is_favourite=bool(row["is_favourite"]),
+        trashed=row["trashed"],
+        **{name: row[name] for name in _FACTS},
+    )
 
 
 def _facts(path: str, media_type: MediaType) -> dict[str, Any]:
-    """Size and length of a file, {} for a damaged one. Read once, when it is first listed."""
+    """Size and length of a file, {} for a damaged one. Read once, when it is first asked for."""
     try:
         match media_type:
             case "video":
@@ -151,3 +188,5 @@ def _facts(path: str, media_type: MediaType) -> dict[str, Any]:
                     return {"duration_s": (container.duration or 0) / 1_000_000}
     except MediaError:
         return {}
+
+

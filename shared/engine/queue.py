@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shared.core.contracts import Control
 from shared.core.errors import Cancelled, QueueError
@@ -18,10 +17,12 @@ from shared.engine.folder_lock import FolderLock, wait_for_workers
 from shared.engine.queue_media import FOLDER_NAME, remove_unused, storable
 from shared.engine.queue_order import QueueOrder
 from shared.engine.queue_readers import Readers
-from shared.engine.queue_store import QueueStore, StoredOutput, StoredTask, TaskReport
+from shared.engine.queue_store import QueueStore, StoredOutput, TaskReport, new_entry
 from shared.engine.subscription import Subscription
 
 log = logging.getLogger(__name__)
+
+_IDLE = ("waiting", "failed")
 
 
 class TaskQueue:
@@ -47,6 +48,7 @@ class TaskQueue:
         self._order = QueueOrder(self._store.load())
         self._readers = Readers()
         self._controls: dict[int, Control] = {}
+        self._held: dict[int, str] = {}
         self._is_paused = self._is_closed = False
         remove_unused(self.folder / FOLDER_NAME, [task.params for task in self._order.all()])
 
@@ -62,18 +64,19 @@ class TaskQueue:
 
     # --- tasks in
 
-    def put(self, tasks: Sequence[Task], *, first: bool = False) -> list[Task]:
+    def put(self, tasks: Sequence[Task], *, first: bool = False, behind: int | None = None) -> list[Task]:
         """Append tasks, all or none; returns them with their ids.
 
-        `first`, or a truthy `priority` among a task's params: it is the next to run. Pictures held in memory are
-        written to files. A task that brings an `error` is failed at once. Raises SettingsError for what cannot be
+        `first`, or a truthy `priority` among a task's params: it is the next to run. `behind` is the id of a waiting
+        task that they follow (one that no longer waits: they go to the end). Pictures held in memory are written to
+        files. A task that brings an `error` is failed at once. Raises SettingsError for what cannot be
         kept, QueueError when the disk is full.
         """
-        kept = [self._storable(task, index) for index, task in enumerate(tasks)]
+        kept = [new_entry(task, index, self.folder / FOLDER_NAME) for index, task in enumerate(tasks)]
         with self._changed:
             self._check_open()
             self._set_positions(self._order.positions_if_tight())
-            entries = self._order.place(kept, first=first)
+            entries = self._order.place(kept, first=first, behind=behind)
             ids = self._store.insert(entries)
             added = [self._order.add(entry, task_id) for entry, task_id in zip(entries, ids, strict=True)]
             self._tell_change("added")
@@ -83,11 +86,11 @@ class TaskQueue:
             return added
 
     def update(self, task_id: int, params: Mapping[str, Any]) -> Task:
-        """Replace the settings of a waiting task. Raises QueueError when it no longer waits."""
+        """Replace the settings of a waiting or failed task. Raises QueueError when it runs or is gone."""
         kept = storable(params, self.folder / FOLDER_NAME)
         with self._changed:
             task = self._order.get(task_id)
-            if task is None or task.status != "waiting":
+            if task is None or task.status not in _IDLE:
                 raise QueueError(f"Task {task_id} cannot be changed: it is no longer waiting.")
             self._store.set_params(task_id, kept)
             self._order.replace(changed := task.with_changes(params=kept))
@@ -103,6 +106,39 @@ class TaskQueue:
             self._set_positions(positions)
             self._tell_change("moved")
             return True
+
+    def move_before(self, task_id: int, other_id: int | None) -> bool:
+        """Bring a waiting task before another waiting one, or to the end (None); False when either does not wait."""
+        with self._changed:
+            waiting = [task.id for task in self._order.all() if task.status == "waiting" and task.id != task_id]
+            if other_id is not None and other_id not in waiting:
+                return False
+            return self.move(task_id, len(waiting) if other_id is None else waiting.index(other_id))
+
+    def hold(self, task_id: int, holder: str) -> bool:
+        """Keep a waiting or failed task back while `holder` edits it; False when it is gone, runs, or another holds it.
+
+        Ends with `release`, and with the program.
+        """
+        with self._changed:
+            task = self._order.get(task_id)
+            if task is None or task.status not in _IDLE or self._held.get(task_id, holder) != holder:
+                return False
+            self._held[task_id] = holder
+            self._tell_change("held")
+            return True
+
+    def release(self, holder: str) -> None:
+        """Let every task go that a holder keeps back."""
+        with self._changed:
+            if holder in self._held.values():
+                self._held = {key: value for key, value in self._held.items() if value != holder}
+                self._tell_change("released")
+
+    def held(self) -> dict[int, str]:
+        """The tasks that are kept back, with who does."""
+        with self._changed:
+            return {key: holder for key, holder in self._held.items() if self._order.get(key) is not None}
 
     def remove(self, task_id: int) -> bool:
         """Take out a waiting task (its job hears that it was cancelled) or a failed one; False for any other."""
@@ -227,6 +263,16 @@ class TaskQueue:
         with self._changed:
             return self._controls.setdefault(task_id, Control())
 
+    def ask_more(self, task_id: int, wish: Literal["extra_orders", "extra_windows"]) -> bool:
+        """Order one more sample, or one more window, of a running task; False when it does not run."""
+        with self._changed:
+            task = self._order.get(task_id)
+            if task is None or task.status != "running":
+                return False
+            control = self.control(task_id)
+        control.increase(wish)
+        return True
+
     def cancel(self, task_id: int | None = None, client_id: str | None = None) -> bool:
         """End one task, waiting or running; False when there is none of that id to end."""
         with self._changed:
@@ -309,26 +355,13 @@ class TaskQueue:
         if self._is_closed:
             raise QueueError("queue: it is closed; the program is ending.")
 
-    def _storable(self, task: Task, index: int) -> StoredTask:
-        params = dict(task.params)
-        has_priority = bool(params.pop("priority", False))
-        kept = task.with_changes(
-            params=storable(params, self.folder / FOLDER_NAME),
-            plugin_data=storable(task.plugin_data, self.folder / FOLDER_NAME),
-            client_id=task.client_id or f"task_{time.time_ns()}_{index}",
-            status="failed" if task.error else "waiting",
-            attempts=0,
-            created=time.time(),
-        )
-        return StoredTask(kept, 0.0, has_priority)
-
     def _set_positions(self, positions: Mapping[int, float]) -> None:
         if positions:
             self._store.set_positions(positions)
             self._order.set_positions(positions)
 
     def _next(self) -> Task | None:
-        return None if self._is_paused else self._order.next_waiting()
+        return None if self._is_paused else self._order.next_waiting(self._held)
 
     def _set_pause(self, is_paused: bool, running: bool) -> None:
         with self._changed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -33,18 +33,24 @@ class QueueOrder:
         found = [e.task for e in self._entries.values() if client_id and e.task.client_id == client_id]
         return max(found, key=lambda task: (-_RANK[task.status], task.id), default=None)
 
-    def next_waiting(self) -> Task | None:
-        """The task that runs next."""
-        entry = min(self._waiting(), key=_place, default=None)
+    def next_waiting(self, held: Container[int] = ()) -> Task | None:
+        """The task that runs next; those `held` are passed over."""
+        entry = min((entry for entry in self._waiting() if entry.task.id not in held), key=_place, default=None)
         return entry.task if entry else None
 
     def end(self) -> float:
         """A position behind all others."""
         return max((entry.position for entry in self._entries.values()), default=0.0) + 1.0
 
-    def place(self, entries: Sequence[StoredTask], *, first: bool) -> list[StoredTask]:
-        """Give new entries their positions: at the front, behind earlier priority tasks, or at the end."""
+    def place(
+        self, entries: Sequence[StoredTask], *, first: bool, behind: int | None = None
+    ) -> list[StoredTask]:
+        """Give new entries their positions: at the front, behind earlier priority tasks or a given one, at the end."""
         waiting = sorted(self._waiting(), key=_place)
+        index = next((index for index, entry in enumerate(waiting, start=1) if entry.task.id == behind), None)
+        if index is not None:
+            positions = self._between(waiting, index, len(entries))
+            return [replace(entry, position=place) for entry, place in zip(entries, positions, strict=True)]
         ahead = 0 if first else next((i for i, e in enumerate(waiting) if not e.has_priority), len(waiting))
         urgent = [entry for entry in entries if first or entry.has_priority]
         between = iter(self._between(waiting, ahead, len(urgent)))

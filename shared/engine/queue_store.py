@@ -14,6 +14,7 @@ from shared.core.events import Finished, Output, Stage
 from shared.core.task import Task
 from shared.engine.database import open_or_repair
 from shared.engine.ledger import output_values, settle
+from shared.engine.queue_media import storable
 
 MAX_CRASHES = 2
 # An end of the whole program (a kill, a power cut) says little about the task that ran in another process.
@@ -34,6 +35,24 @@ class StoredTask:
     task: Task
     position: float
     has_priority: bool = False
+
+
+def new_entry(task: Task, index: int, media_folder: Path) -> StoredTask:
+    """A task as it enters the queue, its place not yet known; `index` counts those that come with it.
+
+    Raises SettingsError for what cannot be kept, QueueError when the disk is full.
+    """
+    params = dict(task.params)
+    has_priority = bool(params.pop("priority", False))
+    kept = task.with_changes(
+        params=storable(params, media_folder),
+        plugin_data=storable(task.plugin_data, media_folder),
+        client_id=task.client_id or f"task_{time.time_ns()}_{index}",
+        status="failed" if task.error else "waiting",
+        attempts=0,
+        created=time.time(),
+    )
+    return StoredTask(kept, 0.0, has_priority)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from shared.core.events import Finished, Output
 from shared.engine.history import HistoryStore
+from shared.engine.history_query import HistoryQuery
 from shared.engine.queue import TaskQueue
 from shared.media.video_write import write_video
 from tests.engine.conftest import task
@@ -51,7 +52,7 @@ def test_the_newest_come_first_in_pages(queue: TaskQueue, history: HistoryStore,
     assert [entry.seed for entry in history.list(limit=3, offset=6)] == [0]
     assert history.list(limit=1)[0].width == 8
     assert history.count() == 7
-    assert history.count("video") == 0
+    assert history.count(HistoryQuery(media_type="video")) == 0
     assert history.list(media_type="audio") == []
 
 
@@ -95,3 +96,98 @@ def test_the_history_lasts(tmp_path: Path) -> None:
     publish(queue, tmp_path / "gone.png", seed=9)
     queue.close()
     assert [entry.seed for entry in HistoryStore(tmp_path).list()] == [9]
+
+
+def filled(history: HistoryStore, folder: Path) -> dict[str, int]:
+    """Entries by name: two clips and a picture by two models."""
+    made = {}
+    for name, kind, model, prompt in (
+        ("fox.mp4", "video", "wan", "A red FOX in the snow, 100% cold"),
+        ("tree.mp4", "video", "starter", "an old Ölbaum"),
+        ("cup.png", "image", "starter", "a cup of tea"),
+    ):
+        (folder / name).write_bytes(name.encode())
+        settings = {"prompt": prompt, "model_type": model}
+        made[name] = history.add(folder / name, kind, settings).id  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize("asked, found", [
+    ({"words": "fox"}, ["fox.mp4"]),
+    ({"words": "snow red"}, ["fox.mp4"]),
+    ({"words": "ölbaum"}, ["tree.mp4"]),
+    ({"words": "100%"}, ["fox.mp4"]),
+    ({"words": "1__%"}, []),
+    ({"model_type": "starter"}, ["cup.png", "tree.mp4"]),
+    ({"model_type": "starter", "media_type": "image"}, ["cup.png"]),
+    ({"until": 1.0}, []),
+    ({"since": 1.0}, ["cup.png", "tree.mp4", "fox.mp4"]),
+    ({"is_favourite": True}, ["tree.mp4"]),
+])  # fmt: skip
+def test_the_history_is_searched_and_filtered(
+    history: HistoryStore, tmp_path: Path, asked: dict[str, object], found: list[str]
+) -> None:
+    made = filled(history, tmp_path)
+    assert history.set_favourite([made["tree.mp4"], 999], True) == 1
+    query = HistoryQuery(**asked)  # type: ignore[arg-type]
+    assert [Path(entry.path).name for entry in history.page(query)] == found
+    assert history.count(query) == len(found)
+
+
+def test_models_are_counted(history: HistoryStore, tmp_path: Path) -> None:
+    filled(history, tmp_path)
+    assert history.models() == {"wan": 1, "starter": 2}
+
+
+def test_a_result_goes_to_the_trash_and_comes_back(history: HistoryStore, tmp_path: Path) -> None:
+    made = filled(history, tmp_path)
+    (tmp_path / "fox.json").write_text("{}", encoding="utf-8")
+    assert history.trash.put([made["fox.mp4"]]) == 1
+    assert not (tmp_path / "fox.mp4").exists() and not (tmp_path / "fox.json").exists()
+    assert history.count() == 2
+    (entry,) = history.page(HistoryQuery(is_trashed=True))
+    assert Path(entry.path).read_bytes() == b"fox.mp4"
+    assert history.trash.size_bytes() == 7
+    (tmp_path / "fox.mp4").write_bytes(b"another")
+    assert history.trash.restore([entry.id]) == 1
+    back = history.get(entry.id)
+    assert back is not None and (back.path, back.trashed) == (str(tmp_path / "fox_2.mp4"), None)
+    assert (tmp_path / "fox_2.json").is_file()
+    assert history.count() == 3
+
+
+def test_an_emptied_trash_destroys_what_is_in_it_and_nothing_else(history: HistoryStore, tmp_path: Path) -> None:
+    made = filled(history, tmp_path)
+    history.trash.put([made["fox.mp4"], made["cup.png"]])
+    assert history.trash.empty([made["cup.png"], made["tree.mp4"]]) == 1
+    assert history.trash.empty() == 1
+    assert not (tmp_path / "trash").exists()
+    assert [Path(entry.path).name for entry in history.page()] == ["tree.mp4"]
+    assert (tmp_path / "tree.mp4").is_file()
+
+
+def test_a_kill_between_note_and_move_loses_no_file(history: HistoryStore, tmp_path: Path) -> None:
+    made = filled(history, tmp_path)
+    history.trash.put([made["fox.mp4"]])
+    (tmp_path / "trash" / f"{made['fox.mp4']}_fox.mp4").rename(tmp_path / "fox.mp4")
+    (entry,) = history.page(HistoryQuery(is_trashed=True))
+    assert (entry.path, entry.is_missing) == (str(tmp_path / "fox.mp4"), False)
+    history.trash.restore([entry.id])
+    assert [Path(one.path).name for one in history.page()] == ["cup.png", "tree.mp4", "fox.mp4"]
+
+
+def test_a_task_is_estimated_by_the_most_alike(history: HistoryStore, tmp_path: Path) -> None:
+    own = {"model_type": "wan", "resolution": "64x64", "video_length": 9, "num_inference_steps": 10, "prompt": "x"}
+    assert history.estimates.seconds(own) is None
+    history.add(tmp_path / "far.mp4", "video", {**own, "resolution": "640x640", "generation_time": 900.0})
+    history.estimates.forget("wan")
+    assert history.estimates.seconds(own) == pytest.approx(9.0)
+    for seconds in (4.0, 5.0, 30.0):
+        history.add(tmp_path / "near.mp4", "video", {**own, "generation_time": seconds})
+    history.estimates.forget("wan")
+    assert history.estimates.seconds(own) == pytest.approx(5.0)
+    assert history.estimates.seconds({**own, "num_inference_steps": 20}) == pytest.approx(10.0)
+    assert history.estimates.seconds({**own, "prompt": "x\ny", "multi_prompts_gen_type": "G"}) == pytest.approx(10.0)
+    assert history.estimates.seconds({**own, "repeat_generation": 3}) == pytest.approx(15.0)
+    assert history.estimates.seconds({**own, "model_type": "other"}) is None
+    assert history.estimates.seconds({"mode": "edit_postprocessing"}) is None
