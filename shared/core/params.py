@@ -19,8 +19,8 @@ ParamType = Literal[
 ]
 MediaKind = Literal["", "image", "video", "audio"]
 Group = Literal[
-    "prompt", "media", "video", "guidance", "sampling", "lora", "control", "windows", "sound", "postprocessing",
-    "speed", "output", "advanced",
+    "prompt", "media", "video", "guidance", "sampling", "lora", "control", "repaint", "windows", "sound",
+    "postprocessing", "speed", "output", "advanced",
 ]  # fmt: skip
 
 GROUPS: tuple[str, ...] = get_args(Group)
@@ -32,6 +32,7 @@ GROUP_LABELS: Mapping[str, str] = {
     "sampling": "Sampling",
     "lora": "LoRA",
     "control": "Control",
+    "repaint": "Repaint and enlarge",
     "windows": "Sliding windows",
     "sound": "Sound",
     "postprocessing": "Finishing",
@@ -76,7 +77,7 @@ class Param:
     aliases: tuple[str, ...] = ()
     older: Callable[[Any], Any] | None = None
     kind: MediaKind = ""
-    item: Literal["text", "int"] = "text"
+    item: Literal["text", "int", "object"] = "text"
     multiline: bool = False
 
     def __post_init__(self) -> None:
@@ -161,7 +162,7 @@ class Param:
             case "text_or_int":
                 return self._matches(value) if isinstance(value, str) else self._is_number(value)
             case "list":
-                accepted = int if self.item == "int" else str
+                accepted = {"int": int, "text": str, "object": dict}[self.item]
                 return isinstance(value, (list, tuple)) and all(type(item) is accepted for item in value)
             case "dict":
                 return isinstance(value, Mapping)
@@ -249,7 +250,8 @@ _ACCEPTED: Mapping[str, Callable[[Param], str]] = {
     "letters": _letter_words,
     "media": _media_words,
     "media_list": _media_words,
-    "list": lambda param: "a list of whole numbers" if param.item == "int" else "a list of texts",
+    "list": lambda param: {"int": "a list of whole numbers", "text": "a list of texts",
+                           "object": "a list of objects of names and values"}[param.item],
     "dict": lambda param: "an object of names and values",
 }
 

@@ -17,9 +17,13 @@ from shared.core.vocabulary import DECLARATIONS, FILE_KEYS, OUTPUT_KEYS, SETTING
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
-_LEFT_OUT_WHEN_NEUTRAL = frozenset(
-    {"client_id", "mode", "output_filename", "config", "override_profile", "override_attention", "custom_settings"}
-)
+_LEFT_OUT_WHEN_NEUTRAL = frozenset({
+    "client_id", "mode", "output_filename", "config", "override_profile", "override_attention", "custom_settings",
+    "styles", "wildcards_in_order", "fixed_seed", "sharpness", "adaptive_cfg", "adm_scaler_positive",
+    "adm_scaler_negative", "noise_schedule", "performance", "clip_skip", "vae_file", "refiner_model", "freeu",
+    "control_softness", "vary_upscale", "paste_back", "keep_initial_latent", "invert_mask", "mask_model", "enhance",
+    "image_format", "metadata_scheme",
+})  # fmt: skip
 
 
 def export_settings(

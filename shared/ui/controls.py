@@ -130,7 +130,7 @@ def _shown_media(param: Param, value: Any) -> Any:
 def _as_text(value: Any) -> str:
     if not value:
         return ""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value):
         return json.dumps(value, ensure_ascii=False)
     return ", ".join(str(item) for item in value)
 

@@ -31,6 +31,15 @@ top_k self_refiner_setting self_refiner_plan self_refiner_f_uncertainty self_ref
 output_filename config model_type mode"""
 ARGUMENTS = _CONTRACT.split()
 
+# What this program adds for pictures, see docs/pictures.md.
+_PICTURES = """styles wildcards_in_order fixed_seed sharpness adaptive_cfg adm_scaler_positive
+adm_scaler_negative adm_scaler_end noise_schedule performance clip_skip vae_file refiner_model refiner_switch
+refiner_swap freeu freeu_b1 freeu_b2 freeu_s1 freeu_s2 guide_pictures guide_kinds guide_weights guide_stops
+guide_preprocess canny_low_threshold canny_high_threshold control_softness vary_upscale upscale_factor upscale_tile
+paste_back inpaint_field keep_initial_latent invert_mask mask_model mask_prompt mask_cloth mask_sam mask_box_threshold
+mask_text_threshold mask_detections enhance describe_kind image_format metadata_scheme"""
+PICTURE_SETTINGS = _PICTURES.split()
+
 # wangp.md 2.3
 EXPECTED = {
     "image_mode": 0, "denoising_strength": 1.0, "video_guide_outpainting": "#", "image_refs_relative_size": 50,
@@ -51,7 +60,8 @@ EXPECTED = {
 
 def test_every_argument_of_the_contract_is_declared() -> None:
     assert set(ARGUMENTS) - set(DECLARATIONS) == set()
-    assert set(DECLARATIONS) - set(ARGUMENTS) == {"keep_intermediate_sliding_windows"}
+    own = {"keep_intermediate_sliding_windows", *PICTURE_SETTINGS}
+    assert set(DECLARATIONS) - set(ARGUMENTS) == own
     assert len(ARGUMENTS) == 118 - 4
 
 

@@ -119,7 +119,8 @@ def test_pictures_in_memory_urls_and_virtual_sources_need_no_file(make_model: Ma
     ("name", "value"),
     [("activated_loras", ["a.safetensors"]), ("audio_guide", "a.wav"), ("temporal_upsampling", "rife2"),
      ("postprocess_audio", "mmaudio"), ("skip_steps_cache_type", "tea"), ("prompt_enhancer", "T"), ("NAG_scale", 11),
-     ("image_refs", ["a.png"]), ("perturbation_switch", 1), ("video_guide_outpainting", "10 10 0 0")],
+     ("image_refs", ["a.png"]), ("perturbation_switch", 1), ("sharpness", 2.0), ("freeu", 1),
+     ("guide_pictures", ["a.png"]), ("refiner_model", "other")],
 )  # fmt: skip
 def test_a_feature_that_the_model_lacks_is_refused(make_model: MakeModel, name: str, value: object) -> None:
     [problem] = found(make_model, {name: value}, no_lora=True)

@@ -34,12 +34,12 @@ def normalize(entry: Any, model: Any = MODEL, base: Path = Path("/base")) -> Tas
     return normalize_task(entry, 1, lambda settings: model, base)[0]
 
 
-def test_there_are_fifteen_attachment_keys() -> None:
+def test_every_medium_is_an_attachment() -> None:
     names = (
         "image_start image_end image_refs image_guide image_mask video_guide video_guide2 video_mask video_source "
         "audio_guide audio_guide2 audio_source replace_voice_sample replace_voice_sample2 custom_guide"
     )
-    assert set(ATTACHMENT_KEYS) == set(names.split()) and len(ATTACHMENT_KEYS) == 15
+    assert set(ATTACHMENT_KEYS) == {*names.split(), "guide_pictures"} and len(ATTACHMENT_KEYS) == 16
 
 
 def test_dicts_and_lists_are_entries_and_manifests() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shared.core.declarations import control, finishing, frames, guidance, media, prompt, sampling, sound
+from shared.core.declarations import control, finishing, frames, guidance, media, pictures, prompt, sampling, sound
 from shared.core.params import GROUPS, Param
 
 _TABLES = (
-    prompt.PARAMS, media.PARAMS, frames.PARAMS, guidance.PARAMS, sampling.PARAMS, control.PARAMS, sound.PARAMS,
-    finishing.PARAMS,
+    prompt.PARAMS, media.PARAMS, frames.PARAMS, guidance.PARAMS, sampling.PARAMS, control.PARAMS, pictures.PARAMS,
+    sound.PARAMS,    finishing.PARAMS,
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from shared.core.declarations.rules import (
 )
 from shared.core.params import Param
 
+_OUTPAINTS = is_set("video_guide_outpainting") | is_set("inpaint_support")
+_NUMBERS = r"\s*(\d+(\.\d+)?([\s,]+\d+(\.\d+)?)*)?\s*"
 _DENOISES_A_GUIDE = has_letter("video_prompt_type", "G") | HAS_MASK
 _PERCENTAGES = r"#?\s*(-?\d+(\.\d+)?(\s+-?\d+(\.\d+)?){3})?\s*"
 
@@ -88,20 +90,20 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "mask_expand", "int", 0, "Grow the mask",
         "Widens the mask; a negative number shrinks it.",
-        "control", minimum=-10, maximum=50, step=1, unit="px", applies=TAKES_MASK, visible_if=HAS_MASK,
+        "control", minimum=-64, maximum=64, step=1, unit="px", applies=TAKES_MASK, visible_if=HAS_MASK,
     ),
     Param(
         "video_guide_outpainting", "text", "#", "Paint beyond the borders",
         "How far the picture grows at the top, bottom, left and right, in percent of its size; "
         "a leading # switches it off.",
         "control", unit="%", pattern=_PERCENTAGES, accepts='four percentages: top bottom left right, "25 0 10 10"',
-        applies=is_set("video_guide_outpainting"), unsupported="refuse",
+        applies=_OUTPAINTS, unsupported="refuse",
     ),
     Param(
         "video_guide_outpainting_ratio", "text", "", "Shape to paint out to",
         'The shape that the picture grows to, such as "16:9", when the four percentages are 0.',
         "control", pattern=r"\s*(\d+(\.\d+)?:\d+(\.\d+)?)?\s*", accepts='a shape such as "16:9", or ""',
-        applies=is_set("video_guide_outpainting"), unsupported="refuse",
+        applies=_OUTPAINTS, unsupported="refuse",
     ),
     Param(
         "control_net_weight", "float", 1.0, "Control strength",
@@ -117,6 +119,51 @@ PARAMS: tuple[Param, ...] = (
         "control_net_weight_alt", "float", 1.0, "Strength of the model's own control",
         "How closely the model's particular control is followed.",
         "control", minimum=0, maximum=2, step=0.01, applies=is_set("control_net_weight_alt_name"),
+    ),
+    Param(
+        "guide_pictures", "media_list", None, "Picture prompts",
+        "Up to four pictures that each guide the result in their own way, all at once.",
+        "control", kind="image", applies=is_set("guide_kinds"), unsupported="refuse",
+    ),
+    Param(
+        "guide_kinds", "list", [], "What each is taken for",
+        "One name a picture: ImagePrompt (its look and content), FaceSwap (the face), PyraCanny (its edges), CPDS (its "
+        "structure). Missing ones are ImagePrompt.",
+        "control", applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"),
+        accepts="a list of ImagePrompt, FaceSwap, PyraCanny and CPDS",
+    ),
+    Param(
+        "guide_weights", "text", "", "Strength of each",
+        "One number from 0 to 2 a picture, separated by spaces; missing ones are the usual of the kind.",
+        "control", pattern=_NUMBERS, accepts='numbers separated by spaces, such as "0.6 1"',
+        applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"),
+    ),
+    Param(
+        "guide_stops", "text", "", "End of each",
+        "The part of the steps (0 to 1) after which a picture guides no more, one number a picture; missing ones are "
+        "the usual of the kind.",
+        "control", pattern=_NUMBERS, accepts='numbers separated by spaces, such as "0.5 0.9"',
+        applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"),
+    ),
+    Param(
+        "guide_preprocess", "bool_int", 1, "Draw the edges",
+        "Edges and structure are drawn from the pictures; off, the pictures are such drawings already.",
+        "control", applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"), neutral=1,
+    ),
+    Param(
+        "canny_low_threshold", "int", 64, "Edges: weakest",
+        "An edge as weak as this is drawn where it continues a stronger one.",
+        "control", minimum=1, maximum=255, step=1, applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"),
+    ),
+    Param(
+        "canny_high_threshold", "int", 128, "Edges: strong",
+        "An edge as strong as this is always drawn.",
+        "control", minimum=1, maximum=255, step=1, applies=is_set("guide_kinds"), visible_if=is_set("guide_pictures"),
+    ),
+    Param(
+        "control_softness", "float", 0.0, "Control softness",
+        "Lets go of the fine, outer parts of the control first and keeps its layout; 0 is off.",
+        "control", minimum=0, maximum=1, step=0.01, applies=is_set("control_softness"), unsupported="refuse",
     ),
     Param(
         "activated_loras", "list", [], "LoRA",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from shared.core.conditions import at_least, is_set
-from shared.core.declarations.rules import MAKES_CLIPS, MAKES_PICTURES_OR_CLIPS, VIDEO_MODE
+from shared.core.declarations.rules import IMAGE_MODE, MAKES_CLIPS, MAKES_PICTURES_OR_CLIPS, VIDEO_MODE
 from shared.core.params import Param
 
-_MODES = ("", "edit_postprocessing", "edit_remux", "edit_audio")
+_MODES = (
+    ("Generate", ""), ("edit_postprocessing", "edit_postprocessing"), ("edit_remux", "edit_remux"),
+    ("edit_audio", "edit_audio"), ("Describe a picture", "describe"), ("Make a mask", "make_mask"),
+)
 
 PARAMS: tuple[Param, ...] = (
     Param(
@@ -41,14 +44,27 @@ PARAMS: tuple[Param, ...] = (
         "output", pattern=r"[^\x00-\x1f]{0,400}", accepts="one line of at most 400 characters",
     ),
     Param(
+        "image_format", "choice", "", "File format",
+        "The kind of picture file for this task; empty takes that of the configuration.",
+        "output", choices=(("As configured", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp")),
+        applies=MAKES_PICTURES_OR_CLIPS, visible_if=IMAGE_MODE,
+    ),
+    Param(
+        "metadata_scheme", "choice", "", "Settings in the picture",
+        "What other programs find in the file beside this program's settings: Fooocus' or A1111's text; or nothing.",
+        "output",
+        choices=(("This program's", ""), ("Fooocus' too", "fooocus"), ("A1111's too", "a1111"), ("None", "none")),
+        applies=MAKES_PICTURES_OR_CLIPS, visible_if=IMAGE_MODE,
+    ),
+    Param(
         "client_id", "text", "", "Caller's id",
         "An id by which a program finds its own results; it takes no part in the making.",
         "advanced",
     ),
     Param(
         "mode", "choice", "", "Kind of task",
-        "Empty makes something new; the edit modes finish a file that exists.",
-        "advanced", choices=tuple((mode or "Generate", mode) for mode in _MODES), unsupported="refuse",
+        "Empty makes something new; the edit modes finish a file that exists, describe and make_mask read a picture.",
+        "advanced", choices=_MODES, unsupported="refuse",
     ),
     Param(
         "model_type", "text", "", "Model",

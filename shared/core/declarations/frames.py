@@ -75,12 +75,17 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "repeat_generation", "int", 1, "Samples",
         "How often the whole is made again with another seed.",
-        "video", minimum=1, maximum=25, step=1,
+        "video", minimum=1, maximum=32, step=1,
     ),
     Param(
         "seed", "int", -1, "Seed",
         "The start of the random noise: the same seed and settings give the same result. -1 draws a new one.",
         "video", minimum=-1, maximum=999_999_999, step=1,
+    ),
+    Param(
+        "fixed_seed", "bool_int", 0, "Same seed for all samples",
+        "Every sample has the task's seed, instead of one more each; for prompts that change with each sample.",
+        "video",
     ),
     Param(
         "duration_seconds", "float", 0, "Duration",

@@ -140,6 +140,33 @@ PARAMS: tuple[Param, ...] = (
         "guidance", minimum=-1, maximum=39, step=1, unit="steps", applies=is_set("cfg_zero"), unsupported="refuse",
     ),
     Param(
+        "sharpness", "float", 0.0, "Sharpness",
+        "Takes blur out of the prompted prediction as the picture becomes clean; about 2 is usual, 0 is off.",
+        "guidance", minimum=0, maximum=30, step=0.1, applies=is_set("sharpness"), unsupported="refuse",
+    ),
+    Param(
+        "adaptive_cfg", "float", 0.0, "Guidance at the end",
+        "A guidance above this one comes down to it as the picture becomes clean, which spares the colours; 0 is off.",
+        "guidance", minimum=0, maximum=30, step=0.1, applies=is_set("adaptive_cfg"), unsupported="refuse",
+    ),
+    Param(
+        "adm_scaler_positive", "float", 1.0, "Size told to the prompt",
+        "The prompted side is told that the picture is this many times larger: above 1 it is drawn in finer detail.",
+        "guidance", minimum=0, maximum=3, step=0.01, applies=is_set("adm_guidance"), unsupported="refuse",
+    ),
+    Param(
+        "adm_scaler_negative", "float", 1.0, "Size told to the negative prompt",
+        "The unprompted side is told that the picture is this many times larger: below 1 it is drawn coarsely, and "
+        "guidance leads away from that.",
+        "guidance", minimum=0, maximum=3, step=0.01, applies=is_set("adm_guidance"), unsupported="refuse",
+    ),
+    Param(
+        "adm_scaler_end", "float", 0.3, "Told sizes: until",
+        "The part of the steps for which the scaled sizes are told.",
+        "guidance", minimum=0, maximum=1, step=0.01, applies=is_set("adm_guidance"),
+        visible_if=~(equals("adm_scaler_positive", 1.0, 1.0) & equals("adm_scaler_negative", 1.0, 1.0)),
+    ),
+    Param(
         "motion_amplitude", "float", 1.0, "Amount of motion",
         "Above 1 the clip moves more than the model would by itself.",
         "guidance", minimum=1, maximum=1.4, step=0.01, applies=is_set("motion_amplitude"),

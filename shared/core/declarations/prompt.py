@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.core.conditions import is_set
+from shared.core.declarations.rules import MAKES_PICTURES_OR_CLIPS
 from shared.core.params import Param
 
 _PROMPT_MODES = {0: "G", 1: "W", 2: "FG", "0": "G", "1": "W", "2": "FG", "": "FG", "P": "PG"}
@@ -51,6 +52,17 @@ PARAMS: tuple[Param, ...] = (
         "prompt", pattern=r"[TIKLOBMA0-9,]*",
         accepts="the letters T (text), I (image), K (think), L, O, B, M, A, digits and commas",
         applies=is_set("prompt_enhancer"), unsupported="refuse",
+    ),
+    Param(
+        "styles", "list", [], "Styles",
+        "Styles by name, put around the prompt in this order. \"Fooocus V2\" lets a small language model extend the "
+        "prompt, \"Random Style\" is another one with each seed.",
+        "prompt", applies=MAKES_PICTURES_OR_CLIPS, unsupported="refuse",
+    ),
+    Param(
+        "wildcards_in_order", "bool_int", 0, "Wildcards in order",
+        "Each __name__ in the prompt takes the next line of its file with each sample, instead of a random one.",
+        "prompt",
     ),
     Param(
         "model_mode", "text_or_int", None, "Mode of the model",

@@ -14,6 +14,15 @@ def cache_multiplier(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+# In the order of Fooocus' list: the first is the slowest.
+PERFORMANCES = ("Quality", "Speed", "Extreme Speed", "Lightning", "Hyper-SD")
+
+_FREEU = (
+    ("b1", 1.01, "backbone 1", "backbone features in the widest part of the network"),
+    ("b2", 1.02, "backbone 2", "backbone features in the next part"),
+    ("s1", 0.99, "shortcut 1", "low frequencies of the shortcuts into the widest part"),
+    ("s2", 0.95, "shortcut 2", "low frequencies of the shortcuts into the next part"),
+)
 _USES_CACHE = is_set("skip_steps_cache_type")
 _REFINES = at_least("self_refiner_setting", 1)
 
@@ -32,6 +41,56 @@ PARAMS: tuple[Param, ...] = (
         "sample_solver", "choice", "", "Solver",
         "The method that takes the denoising steps.",
         "sampling", choices=(("The model's own", ""),), applies=is_set("sample_solvers"), unsupported="refuse",
+    ),
+    Param(
+        "noise_schedule", "choice", "", "Noise schedule",
+        "How the noise levels of the steps are spread; Karras spends more steps on detail.",
+        "sampling", choices=(("The model's own", ""),), applies=is_set("noise_schedules"), unsupported="refuse",
+    ),
+    Param(
+        "performance", "choice", "", "Performance",
+        "Sets steps, solver, guidance and, for the fast ones, the LoRA that makes them possible.",
+        "sampling", choices=(("As set here", ""), *((name, name) for name in PERFORMANCES)),
+        applies=is_set("performances"), unsupported="refuse",
+    ),
+    Param(
+        "clip_skip", "int", 2, "CLIP layer",
+        "Which layer of the text encoders is read, counted from the last; most models were trained with 2.",
+        "sampling", minimum=1, maximum=12, step=1, applies=is_set("clip_skip"), unsupported="refuse",
+    ),
+    Param(
+        "vae_file", "text", "", "VAE file",
+        "A file in ckpts/vae that takes the place of the model's own VAE; empty keeps that.",
+        "sampling", applies=is_set("vae_choice"), unsupported="refuse",
+    ),
+    Param(
+        "refiner_model", "text", "", "Refiner",
+        "The id of a second model that takes over for the last steps; empty for none.",
+        "sampling", applies=is_set("refiner"), unsupported="refuse",
+    ),
+    Param(
+        "refiner_switch", "float", 0.8, "Refiner takes over at",
+        "The part of the steps that the first model makes.",
+        "sampling", minimum=0.1, maximum=1, step=0.01, applies=is_set("refiner"), visible_if=is_set("refiner_model"),
+    ),
+    Param(
+        "refiner_swap", "choice", "joint", "Refiner: handing over",
+        "How the half-made picture is handed over: as it is with its noise (joint), cleaned and noised again "
+        "(separate), or through the pixels (vae).",
+        "sampling", choices=(("As it is", "joint"), ("Noised again", "separate"), ("As pixels", "vae")),
+        applies=is_set("refiner"), visible_if=is_set("refiner_model"),
+    ),
+    Param(
+        "freeu", "bool_int", 0, "FreeU",
+        "Weighs the network's backbone against its shortcuts; often calmer shapes, at no cost in time.",
+        "sampling", applies=is_set("freeu"), unsupported="refuse",
+    ),
+    *(
+        Param(
+            f"freeu_{name}", "float", default, f"FreeU: {label}", f"Factor of the {words}.",
+            "sampling", minimum=0, maximum=2, step=0.01, applies=is_set("freeu"), visible_if=at_least("freeu", 1),
+        )
+        for name, default, label, words in _FREEU
     ),
     Param(
         "temperature", "float", 0.8, "Temperature",
