@@ -201,6 +201,7 @@ _FIRST_RUN: dict[str, Any] = {
 }
 
 _USUAL: dict[str, Any] = {
+    "language": "",
     "offline": False,
     "hf_token": "",
     "hf_endpoint": "",

@@ -12,6 +12,7 @@ from gradio.components import Component
 
 from shared.core.errors import SettingsError
 from shared.core.params import Param
+from shared.ui.texts import setting_help, setting_label, term
 
 MOST_SLIDER_POSITIONS = 2000
 MOST_RADIO_CHOICES = 3
@@ -77,9 +78,9 @@ def refresh(param: Param, value: Any, visible: bool) -> dict[str, Any]:
         return gr.update(visible=False)
     kind = kind_of(param)
     if not param.is_media:
-        changes["label"] = label_of(param)
+        changes["label"] = setting_label(param)
         if param.name != "prompt":
-            changes["info"] = param.help
+            changes["info"] = setting_help(param)
     if kind == "slider":
         changes |= slider_bounds(param, value)
     if kind in ("choice", "choices", "editable"):
@@ -87,14 +88,9 @@ def refresh(param: Param, value: Any, visible: bool) -> dict[str, Any]:
     return gr.update(**changes)
 
 
-def label_of(param: Param) -> str:
-    """Label with the unit."""
-    return f"{param.label} ({param.unit})" if param.unit and param.unit not in param.label.lower() else param.label
-
-
 def choices_of(param: Param, value: Any) -> list[tuple[str, Any]]:
     """The choices of a setting; a value from elsewhere is added, so that it stays as it is."""
-    choices = [(str(label), choice) for label, choice in param.choices]
+    choices = [(term(str(label)), choice) for label, choice in param.choices]
     known = [choice for _, choice in choices]
     values = value if isinstance(value, list) else [value]
     if kind_of(param) == "choices":
@@ -182,7 +178,7 @@ def _read(param: Param, text: str) -> Any:
 
 def _slider(param: Param, common: dict[str, Any]) -> Component:
     bounds = slider_bounds(param, param.default)
-    common = {**common, "label": label_of(param)}
+    common = {**common, "label": setting_label(param)}
     return gr.Slider(
         bounds["minimum"], bounds["maximum"], shown_value(param, param.default), step=bounds["step"],
         info=param.help, buttons=[], **common,
@@ -193,7 +189,7 @@ def _number_field(param: Param, common: dict[str, Any]) -> Component:
     precision = None if param.type == "float" else 0
     return gr.Number(
         shown_value(param, param.default), precision=precision, step=param.step or 1, info=param.help,
-        minimum=param.minimum, maximum=param.maximum, **{**common, "label": label_of(param)},
+        minimum=param.minimum, maximum=param.maximum, **{**common, "label": setting_label(param)},
     )  # fmt: skip
 
 
@@ -217,7 +213,7 @@ def _editable(param: Param, common: dict[str, Any]) -> Component:
     choices = choices_of(param, param.default)
     return gr.Dropdown(
         choices, value=shown_value(param, param.default), allow_custom_value=True, info=param.help,
-        **{**common, "label": label_of(param)},
+        **{**common, "label": setting_label(param)},
     )  # fmt: skip
 
 
@@ -225,7 +221,7 @@ def _text(param: Param, common: dict[str, Any]) -> Component:
     lines = 2 if param.multiline else 1
     return gr.Textbox(
         shown_value(param, param.default), lines=lines, max_lines=12 if param.multiline else 1, info=param.help,
-        **{**common, "label": label_of(param)},
+        **{**common, "label": setting_label(param)},
     )  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from shared.core.params import GROUP_LABELS, GROUPS, Param
+from shared.core.params import GROUPS, Param
 from shared.core.settings import DECLARATIONS, FILE_KEYS, OUTPUT_KEYS, canonical
 from shared.core.state import AppState
 from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN, place_of
 from shared.ui.controls import control_for, refresh, setting_value, shown_value
-from shared.ui.texts import say
+from shared.ui.texts import group_label, say, setting_label
 
 KEPT_OVER_MODELS = ("prompt", "negative_prompt", "seed")
 OPEN_GROUPS = ("media",)
@@ -75,7 +75,7 @@ class Form:
             return
         shown = any(self._is_shown(name, self.first_model) for name in names)
         with gr.Accordion(
-            GROUP_LABELS[group], open=self.opens_all or group in OPEN_GROUPS, elem_id=f"group_{group}",
+            group_label(group), open=self.opens_all or group in OPEN_GROUPS, elem_id=f"group_{group}",
             elem_classes=["wg-group"], visible=shown,
         ) as accordion:  # fmt: skip
             for name in names:
@@ -168,7 +168,7 @@ class Form:
             if name in after and is_own and after[name].check(value) is None:
                 kept[name] = value
             elif name not in after and is_own and not param.is_neutral(value):
-                dropped.append(param.label)
+                dropped.append(setting_label(param))
         return kept, dropped
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from shared.ui.texts import panel_texts, say
+from shared.ui.texts import current_language, languages, panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("base.js", "form.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
@@ -26,8 +26,11 @@ def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
 
 
 def page_head(settings: Sequence[str], version: str) -> str:
-    """What the page's <head> needs before Gradio starts: style, texts, scripts."""
-    config = json.dumps({"texts": panel_texts(), "settings": list(settings)}, ensure_ascii=False).replace("</", "<\\/")
+    """What the page's <head> needs before Gradio starts, in the visitor's language: style, texts, scripts."""
+    told = {
+        "texts": panel_texts(), "settings": list(settings), "language": current_language.get(), "languages": languages()
+    }  # fmt: skip
+    config = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)
     return (
         f"<title>{say('title')}</title>"

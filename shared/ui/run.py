@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
 from shared.core.errors import ModelNotFound, WanGPError
@@ -26,7 +27,8 @@ from shared.ui.imports import import_file, settings_over_defaults
 from shared.ui.lora_presets import PresetPicker
 from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
-from shared.ui.texts import say
+from shared.ui.shell import LANGUAGE
+from shared.ui.texts import USUAL, current_language, say
 from shared.ui.windows import Windows
 
 log = logging.getLogger(__name__)
@@ -285,10 +287,13 @@ def _is_ours(path: Path) -> bool:
 
 
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler whose faults are logged with their traceback and told in one plain line."""
+    """A handler that speaks its visitor's language; faults are logged with traceback and told in one plain line."""
 
     @functools.wraps(handler)
     def answer(*values: Any) -> Any:
+        request = LocalContext.request.get(None)
+        if request is not None:
+            current_language.set(request.request.scope.get(LANGUAGE, USUAL))
         try:
             return handler(*values)
         except Exception as error:

@@ -119,7 +119,10 @@ def web_app(
     )  # fmt: skip
     app.state.gradio = next(route.app for route in reversed(app.routes) if isinstance(route, Mount))
     _calm_down(page.blocks)
-    app.add_middleware(PageShell, head=page_head(page.form.names, VERSION), is_shared=login is None)
+    app.add_middleware(
+        PageShell, head=lambda: page_head(page.form.names, VERSION), is_shared=login is None,
+        usual=lambda: str(runtime.config.get("language") or ""),
+    )  # fmt: skip
     return app
 
 

@@ -1,28 +1,41 @@
-"""The HTML around the Gradio page: our head put into it, and the finished page kept, as it is the same for all."""
+"""The HTML around the Gradio page: our head put into it, its texts in the visitor's language, and the page kept."""
 
 from __future__ import annotations
 
 import gzip
+import json
+import re
+from collections.abc import Callable
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_PAGES = 8
+from shared.ui.texts import USUAL, current_language, language_of, translate_component
+
+LANGUAGE = "wangp.language"  # in the ASGI scope of each request
+MOST_PAGES = 16
+_GRADIO_CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
 
 
 class PageShell:
-    """ASGI middleware: `GET /` with `head` in it.
+    """ASGI middleware: `GET /` with `head()` in it; every request in the language of its visitor.
 
-    Without a login every visitor gets the same page, so the answer is kept for each address that the page is reached
-    by: Gradio 6.31 writes out the whole form anew at each visit (20 ms on a small machine, where this takes 1).
+    Without a login every visitor of a language gets the same page, so the answer is kept for each address that the
+    page is reached by: Gradio 6.31 writes out the whole form anew at each visit (20 ms on a small machine, where this
+    takes 1). Gradio's own translations follow the browser alone and know no choice on the page, so the components are
+    translated here, in the description of the page that Gradio puts into it.
     """
 
-    def __init__(self, app: ASGIApp, head: str, is_shared: bool) -> None:
-        self.app, self.head, self.is_shared = app, head.encode(), is_shared
+    def __init__(self, app: ASGIApp, head: Callable[[], str], is_shared: bool, usual: Callable[[], str]) -> None:
+        self.app, self.head, self.is_shared, self.usual = app, head, is_shared, usual
         self._kept: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `GET /` with the page, hand on everything else."""
+        if scope["type"] == "http":
+            scope[LANGUAGE] = language_of(Headers(scope=scope).items(), self.usual())
+            current_language.set(scope[LANGUAGE])
         if scope["type"] != "http" or scope["path"] != "/" or scope["method"] not in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
@@ -33,7 +46,7 @@ class PageShell:
             if status != 200 or b"</head>" not in body:
                 await _answer(send, status, headers, body)
                 return
-            body = body.replace(b"</head>", self.head + b"</head>", 1)
+            body = translated_page(body).replace(b"</head>", self.head().encode() + b"</head>", 1)
             pages = (body, gzip.compress(body, 6))
             if self.is_shared and len(self._kept) < MOST_PAGES and not scope.get("query_string"):
                 self._kept[key] = pages
@@ -58,7 +71,19 @@ class PageShell:
 def _address(scope: Scope) -> tuple[Any, ...]:
     wanted = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix")
     named = tuple((name, value) for name, value in scope["headers"] if name in wanted)
-    return scope.get("scheme"), scope.get("root_path"), scope.get("query_string"), named
+    return current_language.get(), scope.get("scheme"), scope.get("root_path"), scope.get("query_string"), named
+
+
+def translated_page(body: bytes) -> bytes:
+    """Gradio's page with its components in the visitor's language."""
+    found = _GRADIO_CONFIG.search(body)
+    if found is None or current_language.get() == USUAL:
+        return body
+    config = json.loads(found[1])
+    for component in config.get("components", []):
+        translate_component(component)
+    text = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    return body[: found.start(1)] + text.encode() + body[found.end(1) :]
 
 
 def _encoded(scope: Scope, pages: tuple[bytes, bytes]) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -17,10 +17,7 @@ from shared.media.metadata import write_settings
 from shared.media.video_write import write_video
 from shared.ui.app import Page, build_app
 from shared.ui.defaults import default_path, default_settings
-from shared.ui.texts import ENGLISH, PANELS, panel_texts, say
 from tests.fakes.page_runtime import PageRuntime
-
-ROOM = Path(__file__).resolve().parents[2] / "shared" / "ui"
 
 
 @pytest.fixture(scope="module")
@@ -254,17 +251,3 @@ def test_queue_commands_reach_the_queue(runtime: PageRuntime) -> None:
     assert queue_panel.command("abort_all", {})
     assert runtime.queue.tasks() == []
     assert not queue_panel.command("nonsense", {})
-
-
-def read_all(folder: Path, names: str) -> str:
-    return "".join(path.read_text(encoding="utf-8") for path in folder.glob(names))
-
-
-def test_every_text_is_in_one_place() -> None:
-    assert say("added", id=4) == "Task 4 is in the queue."
-    assert panel_texts() == dict(PANELS)
-    scripts = read_all(ROOM / "assets", "*.js")
-    unused = [name for name in PANELS if f'"{name}"' not in scripts and name not in ("running", "waiting", "failed")]
-    assert unused == []
-    source = read_all(ROOM, "*.py")
-    assert [name for name in ENGLISH if source.count(f'"{name}"') < 2] == []

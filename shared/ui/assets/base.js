@@ -14,6 +14,12 @@
     showError: (text) => wangp.toast(text, "error"),
   };
   window.wangp = wangp;
+  document.documentElement.lang = config.language;
+  // Gradio's own words follow the browser's language; here they follow the page's.
+  if (!navigator.language.startsWith(config.language)) {
+    Object.defineProperty(navigator, "language", { value: config.language });
+    Object.defineProperty(navigator, "languages", { value: [config.language] });
+  }
 
   function windowToken() {
     // A duplicated browser tab copies sessionStorage; the name of the window tells the copy apart.
@@ -122,6 +128,47 @@
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
+
+  // The tab of an address like .../#settings; back and forward lead through the tabs.
+  wangp.tab = (id) => document.querySelector(`#main_tabs [role=tab][data-tab-id="${id}"]`)?.click();
+  wangp.shownTab = () => document.querySelector("#main_tabs [role=tab][aria-selected=true]")?.dataset.tabId ?? "generator";
+  const tabAsked = () => location.hash.slice(1) || "generator";
+  function followTabs(list) {
+    const told = () => {
+      const id = wangp.shownTab();
+      if (id === followTabs.last) return;
+      followTabs.last = id;
+      if (id !== tabAsked()) history.pushState(null, "", id === "generator" ? location.pathname + location.search : "#" + id);
+      wangp.emit("tab", { id });
+    };
+    new MutationObserver(told).observe(list, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+    if (tabAsked() !== "generator") wangp.tab(tabAsked());
+  }
+  addEventListener("popstate", () => wangp.tab(tabAsked()));
+
+  wangp.useLanguage = (id) => {
+    document.cookie = `wangp-language=${id};path=/;max-age=31536000;samesite=lax`;
+    location.reload();
+  };
+
+  wangp.panel("bar", (element) => {
+    const [next, name] = nextLanguage();
+    const parts = [wangp.button("theme", wangp.say("theme"), () => {
+      wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
+    }, { bare: true })];
+    if (next) parts.unshift(wangp.el("button", {
+      type: "button", class: "wg-button bare wg-language", title: wangp.say("language"), lang: next,
+      onclick: () => wangp.useLanguage(next),
+    }, name));
+    element.replaceChildren(...parts);
+    const list = document.querySelector("#main_tabs [role=tablist]");
+    if (list) followTabs(list);
+  });
+  function nextLanguage() {
+    const all = Object.entries(config.languages);
+    const place = all.findIndex(([id]) => id === config.language);
+    return all.length > 1 ? all[(place + 1) % all.length] : [];
+  }
 
   wangp.theme = (wanted) => {
     const dark = wanted ?? localStorage.getItem("wangp-theme") ??

@@ -37,6 +37,7 @@
   // The facts of the chosen model arrive here, at load and whenever the form is filled anew.
   wangp.setModel = (facts) => {
     if (!facts) return;
+    if (!wangp.model) new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
     const told = typeof facts === "string" ? JSON.parse(facts) : facts;
     wangp.model = { ...wangp.model, ...told };
     if (told.values) {
@@ -161,13 +162,6 @@
     // Writing the same text again would wake the observer below, which calls this, for ever.
     if (place.textContent !== text) place.textContent = text;
   }
-
-  wangp.panel("bar", (element) => {
-    element.replaceChildren(wangp.button("theme", say("theme"), () => {
-      wangp.theme(wangp.theme() === "dark" ? "light" : "dark");
-    }, { bare: true }));
-    new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
-  });
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
