@@ -44,13 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(flags: Any, given: Sequence[str]) -> int:
-    """Serve the page until Ctrl-C."""
+    """Serve the page and the HTTP services until Ctrl-C."""
     from shared.api import Runtime
+    from shared.http.server import open_services
     from shared.ui.app import serve
 
     runtime = Runtime.open(ROOT, flags.config or None, given, executor="process")
     try:
-        serve(runtime, flags)
+        services = open_services(runtime, flags)
+        try:
+            serve(runtime, flags, services.routes)
+        finally:
+            services.close()
         return 0
     finally:
         runtime.close()

@@ -263,7 +263,7 @@ def test_nothing_is_left_undone(name: str) -> None:
     assert found is None, f"{name}: {found.group(0) if found else ''}"
 
 
-@pytest.mark.parametrize("module", ["shared.api", "shared.cli", "wgp"])
+@pytest.mark.parametrize("module", ["shared.api", "shared.cli", "shared.http.server", "wgp"])
 def test_doors_load_no_heavy_library(module: str) -> None:
     heavy = ("torch", "diffusers", "transformers", "gradio")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"

@@ -27,9 +27,8 @@ UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
     "debug_deepy", "share", "theme", "lock_config", "lock_model", "betatest", "debug_gen_form",
     "check_loras", "multiple_images", "compile", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
-    "refresh_full_catalog", "merge_catalog", "apikey", "base_url", "webhook_url", "queue_size", "queue_history",
-    "fooocus_api_port", "fooocusapi_port", "wan_api_port", "image_model", "i2v_model", "video_retention",
-    "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B", "i2v_14B",
+    "refresh_full_catalog", "merge_catalog", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B",
+    "i2v_14B",
 )  # fmt: skip
 
 
@@ -131,6 +130,7 @@ def _add_services(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--webhook-url", metavar="URL", default="", help="default webhook")
     group.add_argument("--queue-size", metavar="N", type=int, default=100, help="tasks that may wait")
     group.add_argument("--queue-history", metavar="N", type=int, default=0, help="finished tasks kept")
+    group.add_argument("--persistent", action="store_true", help="Fooocus-API: the history with every request")
     for name in ("fooocus-api-port", "fooocusapi-port", "wan-api-port"):
         group.add_argument(f"--{name}", metavar="PORT", type=_port, help="an extra port for that service alone")
     group.add_argument("--image-model", metavar="ID", default="", help="model of the image services")

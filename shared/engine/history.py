@@ -18,6 +18,7 @@ from shared.engine.database import DATABASE_NAME, QueueDatabase
 from shared.engine.estimates import Estimates
 from shared.engine.history_query import EVERYTHING, HistoryQuery, folded
 from shared.engine.ledger import output_values
+from shared.engine.queue_store import TaskReport, task_report
 from shared.engine.trash import Trash
 from shared.media.images import load_image
 from shared.media.opening import open_media
@@ -128,6 +129,23 @@ class HistoryStore:
         """Forget an entry; its file is left alone. False when there was none."""
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM outputs WHERE id = ?", (entry_id,)).rowcount == 1
+
+    def tasks_of_service(self, service: str, limit: int = 50, offset: int = 0) -> list[TaskReport]:
+        """A page of the ended tasks that a service queued (`plugin_data["service"]["name"]`), newest first."""
+        rows = self._database.rows(
+            "SELECT * FROM tasks WHERE status NOT IN ('waiting', 'running')"
+            " AND json_extract(plugin_data, '$.service.name') = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            (service, limit, offset),
+        )
+        return [task_report(self._database, row) for row in rows]
+
+    def forget_task(self, client_id: str) -> bool:
+        """Drop the records of an ended task and of its files, which are left alone; False when there is none."""
+        with self._database.transaction() as connection:
+            ended = "client_id = ? AND status NOT IN ('waiting', 'running')"
+            theirs = f"task_id IN (SELECT id FROM tasks WHERE {ended})"
+            connection.execute(f"DELETE FROM outputs WHERE {theirs}", [client_id])
+            return connection.execute(f"DELETE FROM tasks WHERE {ended}", [client_id]).rowcount > 0
 
     def close(self) -> None:
         """Close the database."""

@@ -135,9 +135,10 @@ class OutputWriter:
         settings = self._exported(product.settings)
         # An id is for one task; a task made from this file must not pass for it.
         settings.pop("client_id", None)
-        if product.media_type != "audio":
-            kind = product.media_type
-            settings[f"{kind}_quality"] = config.get(f"{kind}_output_codec")
+        if product.media_type == "image":
+            settings["image_quality"] = self._image_codec
+        elif product.media_type == "video":
+            settings["video_quality"] = config.get("video_output_codec")
         settings |= {
             "generation_time": round(product.generation_s, 1),
             "creation_date": datetime.fromtimestamp(now).isoformat(timespec="seconds"),
@@ -158,12 +159,17 @@ class OutputWriter:
 
     def _path(self, product: Product) -> Path:
         folder = self._services.output_folder(product.media_type, self._task)
-        return output_path(folder, product.settings, self._extension(product)).resolve()
+        return output_path(folder, {**product.settings, "number": product.index}, self._extension(product)).resolve()
+
+    @property
+    def _image_codec(self) -> str:
+        """How pictures are written: as the task's caller wishes, else as the configuration says."""
+        return str(self._task.api_options.get("image_codec") or self._services.config.get("image_output_codec"))
 
     def _extension(self, product: Product) -> str:
         config = self._services.config
         if product.media_type == "image":
-            return image_extension(config.get("image_output_codec"))
+            return image_extension(self._image_codec)
         if product.media_type == "audio":
             return audio_extension(config.get("audio_stand_alone_output_codec"))
         return video_extension(config.get("video_output_codec"), config.get("video_container"))
@@ -173,7 +179,7 @@ class OutputWriter:
         metadata_type = config.get("metadata_type")
         inside = settings if metadata_type == "metadata" else None
         if product.media_type == "image":
-            save_image(next(iter(product.frames)), path, config.get("image_output_codec"), inside)
+            save_image(next(iter(product.frames)), path, self._image_codec, inside)
         elif product.media_type == "audio":
             self._write_sound(product, path, inside)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.core.events import Finished, Output, Stage
 from shared.core.task import Task
-from shared.engine.database import open_or_repair
+from shared.engine.database import Database, open_or_repair
 from shared.engine.ledger import output_values, settle
 from shared.engine.queue_media import storable
 
@@ -57,11 +57,13 @@ def new_entry(task: Task, index: int, media_folder: Path) -> StoredTask:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What became of a task: its state, where it failed, and the files it made."""
+    """What became of a task: its state, where it failed, the files it made, when it started and ended (since 1970)."""
 
     task: Task
     stage: Stage | None
     outputs: tuple[StoredOutput, ...]
+    started: float | None = None
+    finished: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,18 +207,11 @@ class QueueStore:
         rows = self.database.rows(f"SELECT * FROM tasks WHERE {sql} ORDER BY id DESC LIMIT 1", (value,))
         if not rows:
             return None
-        task = _task(rows[0])
-        return TaskReport(task, rows[0]["stage"], tuple(self.outputs(task.id)))
+        return task_report(self.database, rows[0])
 
     def outputs(self, task_id: int) -> list[StoredOutput]:
         """The files that a task has made so far."""
-        rows = self.database.rows(
-            "SELECT * FROM outputs WHERE task_id = ? AND state = 'committed' ORDER BY output_index", (task_id,)
-        )
-        return [
-            StoredOutput(row["output_index"], row["path"], row["media_type"], json.loads(row["settings"]))
-            for row in rows
-        ]
+        return stored_outputs(self.database, task_id)
 
     def close(self) -> None:
         """Close the database."""
@@ -260,6 +255,22 @@ class QueueStore:
             "UPDATE tasks SET status = 'failed', stage = 'runtime', error = ?, finished = ? WHERE id = ?",
             [(_SET_ASIDE.format(count=_ends(row)), time.time(), row["id"]) for row in rows],
         )
+
+
+def task_report(database: Database, row: sqlite3.Row) -> TaskReport:
+    """What a row of the table of tasks says, with the files of the task."""
+    outputs = tuple(stored_outputs(database, row["id"]))
+    return TaskReport(_task(row), row["stage"], outputs, row["started"], row["finished"])
+
+
+def stored_outputs(database: Database, task_id: int) -> list[StoredOutput]:
+    """The finished files of a task, in order."""
+    rows = database.rows(
+        "SELECT * FROM outputs WHERE task_id = ? AND state = 'committed' ORDER BY output_index", (task_id,)
+    )
+    return [
+        StoredOutput(row["output_index"], row["path"], row["media_type"], json.loads(row["settings"])) for row in rows
+    ]
 
 
 def _ends(row: sqlite3.Row) -> int:

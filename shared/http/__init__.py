@@ -1,0 +1,1 @@
+"""HTTP services: each folder is one foreign API over the same core (see dialect.py)."""

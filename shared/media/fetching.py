@@ -1,4 +1,4 @@
-"""Downloads from addresses that strangers name: bounded in bytes and time, never into the private network.
+"""Downloads from and messages to addresses that strangers name: bounded in bytes and time, not into private networks.
 
 The host name is looked up once, every address is checked, and the connection goes to the checked address itself, so
 that a name cannot lead elsewhere the second time. Each redirect is checked the same way.
@@ -12,8 +12,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -58,6 +58,28 @@ def fetch(
             return answer
         url = urljoin(url, answer.location)
     raise MediaError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects.")
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: float = 15.0,
+    allow_private: bool = False,
+    network: Network | None = None,
+) -> int:
+    """Hand `body` to an http or https address, under the rules of `fetch`; the status it answers.
+
+    A redirect is not followed, and no more than the head of the answer is read. Raises MediaError for an address that
+    is malformed, private (unless allowed), cannot be reached or is too slow.
+    """
+    deadline = time.monotonic() + timeout_s
+    system, parts = network or Network(), _checked_url(url)
+    addresses = _addresses(parts, system, deadline, allow_private)
+    with _conversation(parts, addresses, system, deadline) as connection:
+        connection.request("POST", _target(parts), body, {"User-Agent": USER_AGENT, **headers})
+        return connection.getresponse().status
 
 
 @dataclass(frozen=True)
@@ -135,6 +157,21 @@ def _port(parts: SplitResult) -> int:
 def _get(
     parts: SplitResult, addresses: list[str], network: Network, deadline: float, max_bytes: int
 ) -> bytes | _Redirect:
+    with _conversation(parts, addresses, network, deadline) as connection:
+        connection.request("GET", _target(parts), headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+        return _content(connection.getresponse(), shown(parts.geturl()), max_bytes, deadline)
+
+
+def _target(parts: SplitResult) -> str:
+    query = f"?{quote(parts.query, safe=URL_SAFE)}" if parts.query else ""
+    return quote(parts.path or "/", safe=URL_SAFE) + query
+
+
+@contextmanager
+def _conversation(
+    parts: SplitResult, addresses: list[str], network: Network, deadline: float
+) -> Iterator[http.client.HTTPConnection]:
+    """A connection that is cut at the deadline; what goes wrong on it is a MediaError."""
     name = shown(parts.geturl())
     connection = http.client.HTTPConnection(parts.hostname or "", _port(parts))
     watchdog: threading.Timer | None = None
@@ -145,14 +182,10 @@ def _get(
         watchdog.daemon = True
         watchdog.start()
         connection.default_port = _port(parts) if parts.port is None else connection.default_port
-        target = quote(parts.path or "/", safe=URL_SAFE) + (
-            f"?{quote(parts.query, safe=URL_SAFE)}" if parts.query else ""
-        )
-        connection.request("GET", target, headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        return _content(connection.getresponse(), name, max_bytes, deadline)
+        yield connection
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as exc:
         raise (
-            _too_slow(name) if time.monotonic() >= deadline else MediaError(f"{name}: cannot be fetched ({exc}).")
+            _too_slow(name) if time.monotonic() >= deadline else MediaError(f"{name}: cannot be reached ({exc}).")
         ) from exc
     finally:
         if watchdog is not None:

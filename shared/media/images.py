@@ -29,6 +29,7 @@ from shared.media.virtual import as_uint8, get_virtual_media_vsource, virtual_fr
 
 __all__ = [
     "data_uri_bytes",
+    "encode_image",
     "fit",
     "image_extension",
     "is_data_uri",
@@ -269,6 +270,14 @@ def save_image(
     except DoesNotFit:
         write_atomic(target.with_suffix(".json"), settings_text(settings).encode())
         return write_atomic(target, data)
+
+
+def encode_image(source: ImageSource, codec: str) -> bytes:
+    """A picture's bytes in the format of an image codec; its settings are not carried over. Raises MediaError."""
+    _, kind, options = _encoder(codec)
+    buffer = io.BytesIO()
+    load_image(source).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def save_images(

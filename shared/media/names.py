@@ -2,7 +2,8 @@
 
 A template mixes text with `{date}`, `{date(YYYY-MM-DD)}`, `{seed}`, `{resolution}`, `{num_inference_steps}` or
 `{steps}`, `{prompt}`, `{prompt(30)}` (its first 30 characters), `{flow_shift}`, `{video_length}` or `{frames}`,
-`{guidance_scale}` or `{cfg}`. A date format knows YYYY YY MM DD HH (0..23) hh (01..12) mm ss.
+`{guidance_scale}` or `{cfg}`, `{number}` (the result's place in its task, from 0). A date format knows
+YYYY YY MM DD HH (0..23) hh (01..12) mm ss.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FIELDS: Mapping[str, str] = {
     "date": "", "prompt": "prompt", "seed": "seed", "resolution": "resolution",
     "num_inference_steps": "num_inference_steps", "steps": "num_inference_steps", "flow_shift": "flow_shift",
     "video_length": "video_length", "frames": "video_length", "guidance_scale": "guidance_scale",
-    "cfg": "guidance_scale",
+    "cfg": "guidance_scale", "number": "number",
 }  # fmt: skip
 
 _PLACEHOLDER = re.compile(r"\{\s*(\w+)\s*(?:\(([^(){}]*)\))?\s*\}")

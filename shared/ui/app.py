@@ -35,9 +35,12 @@ class Page:
     context: PageContext
 
 
-def serve(runtime: Any, args: Any, routers: Any = ()) -> None:
-    """Serve the page until the program is ended. Raises WanGPError when its address cannot be listened on."""
-    serve_page(build_app, runtime, args, routers)
+def serve(runtime: Any, args: Any, services: Any = ()) -> None:
+    """Serve the page, with the routes of HTTP services, until the program is ended.
+
+    Raises WanGPError when its address cannot be listened on.
+    """
+    serve_page(build_app, runtime, args, services)
 
 
 def build_app(runtime: Any, tabs: Sequence[Tab] = ()) -> Page:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import signal
 import socket
 import threading
@@ -15,10 +13,12 @@ from typing import Any
 
 import gradio as gr
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request
-from starlette.routing import Mount
+from fastapi import FastAPI, Request
+from starlette.routing import BaseRoute, Mount
 
+from shared.core import listening
 from shared.core.errors import WanGPError
+from shared.core.listening import EVERY_ADDRESS, PortError, shown_host
 from shared.core.version import VERSION
 from shared.ui.live import LiveFeed
 from shared.ui.panels import page_head
@@ -29,13 +29,12 @@ from shared.ui.theme import page_theme
 
 log = logging.getLogger(__name__)
 
-EVERY_ADDRESS = "0.0.0.0"
 QUEUE_SLEEP_S = 0.03
 SECONDS_TO_END = 2
 
 
-def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, routers: Sequence[APIRouter] = ()) -> None:
-    """Serve the page that `build` makes until the program is told to end.
+def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: Sequence[BaseRoute] = ()) -> None:
+    """Serve the page that `build` makes, with the routes of `services` before it, until the program is told to end.
 
     Raises WanGPError, before anything is built, when the address cannot be listened on.
     """
@@ -43,12 +42,12 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, routers: Se
     host = EVERY_ADDRESS if args.listen else args.server_name
     listener = open_port(host, args.server_port)
     port = listener.getsockname()[1]
-    app = web_app(build(runtime), runtime, login, (host, port), routers)
+    app = web_app(build(runtime), runtime, login, (host, port), services)
     server = uvicorn.Server(uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
         server_header=False,
     ))  # fmt: skip
-    url = f"http://{_shown_host(host)}:{port}"
+    url = f"http://{shown_host(host)}:{port}"
     threading.Thread(target=_announce, args=(server, url, args.open_browser), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -58,27 +57,15 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, routers: Se
 def open_port(host: str, port: int) -> socket.socket:
     """A listening socket. Raises WanGPError with what to do when the address is taken or cannot be used."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise WanGPError(say("address_unusable", host=host, port=port, reason=error.strerror or error)) from error
-    if os.name != "nt":
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            url = f"http://{_shown_host(host)}:{port}"
-            raise WanGPError(say("port_taken", host=host, port=port, url=url)) from error
-        raise WanGPError(say("address_unusable", host=host, port=port, reason=error.strerror or error)) from error
-    listener.setblocking(False)
-    return listener
-
-
-def _shown_host(host: str) -> str:
-    return "localhost" if host in (EVERY_ADDRESS, "::", "") else host
+        return listening.open_port(host, port)
+    except PortError as error:
+        url = f"http://{shown_host(host)}:{port}"
+        text = (
+            say("port_taken", host=host, port=port, url=url)
+            if error.is_taken
+            else say("address_unusable", host=host, port=port, reason=error.reason)
+        )
+        raise WanGPError(text) from error
 
 
 def login_of(text: str) -> tuple[str, str] | None:
@@ -92,9 +79,9 @@ def login_of(text: str) -> tuple[str, str] | None:
 
 
 def web_app(
-    page: Any, runtime: Any, login: tuple[str, str] | None, address: tuple[str, int], routers: Sequence[APIRouter] = ()
+    page: Any, runtime: Any, login: tuple[str, str] | None, address: tuple[str, int], services: Sequence[BaseRoute] = ()
 ) -> FastAPI:
-    """The application of the one port: the page's own addresses, further routers, then Gradio."""
+    """The application of the one port: the page's own addresses, the routes of services, then Gradio."""
     feed = LiveFeed(runtime)
 
     @contextlib.asynccontextmanager
@@ -109,8 +96,7 @@ def web_app(
     page.handlers.tell_windows = feed.tell
     app.mount(f"{PREFIX}/assets", assets())
     app.include_router(page_routes(runtime, feed, page.windows, _login_check(login)))
-    for router in routers:
-        app.include_router(router)
+    app.router.routes.extend(services)
     page.blocks.queue(default_concurrency_limit=None)
     gr.mount_gradio_app(
         app, page.blocks, path="/", server_name=address[0], server_port=address[1], footer_links=[], auth=login,

@@ -224,7 +224,7 @@ def test_an_unknown_host_and_a_closed_port_are_told():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    with pytest.raises(MediaError, match="cannot be fetched"):
+    with pytest.raises(MediaError, match="cannot be reached"):
         fetch(f"http://127.0.0.1:{port}/", max_bytes=10, allow_private=True)
 
 

@@ -33,7 +33,7 @@ def client(page: Page, runtime: PageRuntime) -> Iterator[TestClient]:
     def hello() -> dict[str, str]:
         return {"hello": "there"}
 
-    with TestClient(web_app(page, runtime, None, ("localhost", 7860), [router])) as made:
+    with TestClient(web_app(page, runtime, None, ("localhost", 7860), router.routes)) as made:
         yield made
 
 

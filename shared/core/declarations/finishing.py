@@ -40,7 +40,7 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "output_filename", "text", "", "File name",
         "A template such as {date}_{seed}_{prompt(40)}; empty for the usual name. Also {resolution}, {steps}, "
-        "{frames}, {cfg}, {flow_shift}.",
+        "{frames}, {cfg}, {flow_shift}, {number} (the place of the result, from 0).",
         "output", pattern=r"[^\x00-\x1f]{0,400}", accepts="one line of at most 400 characters",
     ),
     Param(
