@@ -41,10 +41,18 @@ class ServiceContext:
         self.webhooks = Webhooks(self.key, str(args.webhook_url or ""), allow_private=is_private_allowed)
         self.inputs = Inputs(runtime.queue.folder / INPUT_FOLDER, Limits(allow_private=is_private_allowed))
         self._threads = ThreadPoolExecutor(4, "wangp-http")
+        self._own: dict[str, Any] = {}
 
     def shelf(self, name: str, setting: str = "image_save_path") -> Shelf:
         """A folder of results below one of the program's output folders; `name` is also the path of its addresses."""
         return Shelf(self.runtime.config.folder_path(setting) / name, name)
+
+    def once(self, service: str, make: Callable[[], Value]) -> Value:
+        """What `make` gives, made once however many ports a service has; its `close` is called at the end."""
+        if service not in self._own:
+            self._own[service] = make()
+        value: Value = self._own[service]
+        return value
 
     def base_url(self, request: Request) -> str:
         """What addresses in a reply begin with: `--base-url`, else how the client itself reached the server."""
@@ -94,7 +102,9 @@ class ServiceContext:
         return best
 
     def close(self) -> None:
-        """End the helpers' threads."""
+        """End the helpers' threads and what services hold."""
+        for own in self._own.values():
+            own.close()
         self.jobs.close()
         self.webhooks.close()
         self.inputs.close()
