@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from models.sdxl.sampler_names import SAMPLERS, SCHEDULES, schedules_of
+from shared.core.sampler_names import SAMPLERS, SCHEDULES, schedules_of
 from shared.core.custom_settings import custom_values
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (

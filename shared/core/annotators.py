@@ -28,6 +28,11 @@ ANNOTATORS: Mapping[str, Annotator] = MappingProxyType(
     {
         "depth": Annotator(
             "Depth Anything V2 Small", "Depth-Anything-V2-Small-hf", "depth-anything/Depth-Anything-V2-Small-hf"
-        )
+        ),
+        # The tokenizer's files differ from copy to copy; these it needs in any case.
+        "expansion": Annotator(
+            "Fooocus prompt expansion", "prompt_expansion", "LykosAI/GPT-Prompt-Expansion-Fooocus-v2",
+            ("config.json", "model.safetensors", "tokenizer.json"),
+        ),
     }
-)
+)  # fmt: skip

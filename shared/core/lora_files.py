@@ -66,6 +66,15 @@ class LoraFolder:
         found = self.path / path
         return found if found.is_file() else None
 
+    def named(self, name: str) -> str:
+        """The file that a bare name stands for, its ending and its folder left out; the name itself for none."""
+        wanted = lora_key(name).lower()
+        for file in self.files():
+            stem = file.rsplit(".", 1)[0].lower()
+            if wanted in (file.lower(), stem, stem.rsplit("/", 1)[-1], file.lower().rsplit("/", 1)[-1]):
+                return file
+        return name if name.lower().endswith(LORA_ENDINGS) else f"{name}{LORA_ENDINGS[0]}"
+
     def url_of(self, entry: str) -> str | None:
         """Where a missing file can be had; None where nobody knows."""
         return entry if is_url(entry) else self.known_urls.get(lora_key(entry))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.core.errors import SettingsError
 
@@ -268,3 +268,22 @@ def _parse_number(text: str, token: _Token) -> float:
 
 def _branch(phase: Branches, branch: int) -> Value:
     return phase[min(branch, len(phase) - 1)]
+
+
+def with_loras(settings: Mapping[str, Any], added: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """`settings` with further LoRAs after theirs, each with its strength; one that is there already keeps its own."""
+    loras = [str(entry) for entry in settings.get("activated_loras") or []]
+    known = {lora_key(entry) for entry in loras}
+    new = [(entry, strength) for entry, strength in added if lora_key(entry) not in known]
+    if not new:
+        return dict(settings)
+    accelerator, user = split_sides(str(settings.get("loras_multipliers") or ""))
+    before = _Side.of(*extract_loras_side(loras, accelerator + "|" + user, "before")) if accelerator else _Side((), ())
+    own = _Side.of(loras[len(before.loras) :], user)
+    strengths = tuple(f"{strength:g}" for _, strength in new)
+    text = own.joined(_Side(tuple(entry for entry, _ in new), (strengths,))).text
+    return {
+        **settings,
+        "activated_loras": [*loras, *(entry for entry, _ in new)],
+        "loras_multipliers": f"{before.text}|{text}" if before.loras else text,
+    }

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.conditions import is_given
 from shared.core.errors import SettingsError
+from shared.core.guide_kinds import guide_problems
 from shared.core.letters import sound_letters, video_letters
 from shared.core.lora_multipliers import model_shape, parse_multipliers
 from shared.core.params import Param, number_text, shown
 from shared.core.prompts import split_prompt
+from shared.core.styles import style_problem
 from shared.core.units import (
     MAX_CLIP_PIXELS,
     MAX_PIXELS,
@@ -228,7 +230,19 @@ def _flag_letters(settings: Mapping[str, Any], model: ModelDef | None, params: M
             yield f"{flag}: {words} is not available for this model. Use letters among {', '.join(accepted)}."
 
 
+def _styles(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    names = settings.get("styles")
+    problem = style_problem(names) if isinstance(names, (list, tuple)) and "styles" in params else None
+    if problem is not None:
+        yield problem
+
+
+def _guides(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    if "guide_pictures" in params:
+        yield from guide_problems(settings)
+
+
 _RULES: tuple[Callable[[Mapping[str, Any], ModelDef | None, Mapping[str, Param]], Iterable[str]], ...] = (
     _prompt, _resolution, _length, _start, _flag_letters, _references, _windows, _guidance_phases, _loras,
-    _images_and_prompts, _files,
+    _images_and_prompts, _files, _styles, _guides,
 )  # fmt: skip

@@ -23,6 +23,7 @@ OUTPUT_KEYS = frozenset({
     "video_quality", "image_quality", "hdr", "hdr_video_crf", "modules", "transformer_loras_filenames",
     "transformer_loras_multipliers", "window_no", "generation_time", "creation_date", "creation_timestamp",
     "skipped_steps", "computed_steps",
+    "original_prompt", "full_prompt", "full_negative_prompt", "prompt_expansion",
 })  # fmt: skip
 
 _ALIASES: Mapping[str, str] = MappingProxyType(

@@ -13,6 +13,7 @@ from shared.core.lora_files import LoraFolder, lora_problems
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
+from shared.engine.generate_prompts import prepared_settings
 from shared.engine.postprocess import read_postprocessing
 from shared.engine.registry import Registry
 from shared.media.names import template_problem
@@ -56,8 +57,9 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     settings |= repainting(settings)
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
-    params = registry.params(model)
-    return Resolved(model, registry.handler(model), params, settings, registry.lora_folder(model))
+    params, folder = registry.params(model), registry.lora_folder(model)
+    settings = prepared_settings(settings, folder)
+    return Resolved(model, registry.handler(model), params, settings, folder)
 
 
 def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:

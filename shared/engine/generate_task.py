@@ -20,6 +20,7 @@ from shared.engine.generate_edit import edit_media, is_edit
 from shared.engine.generate_inputs import load_inputs
 from shared.engine.generate_memory import check_budget, check_frames, is_out_of_memory, shortage
 from shared.engine.generate_prepare import Resolved, check, own_settings, resolve, tell_ignored
+from shared.engine.generate_prompts import PromptWriter
 from shared.engine.generate_report import Reporter, Watchers
 from shared.engine.generate_scene import SceneBuilder
 from shared.engine.generate_windows import Frames, SampleRun, Scene
@@ -127,6 +128,11 @@ class Job:
             self.resolved.model, self.settings, self.resolved.lora_folder, self.services.root
         )
 
+    @cached_property
+    def writer(self) -> PromptWriter:
+        """Writes the prompts of each sample."""
+        return PromptWriter(self.settings, self.services, self.report)
+
     @property
     def samples(self) -> int:
         """Samples of each clip, as planned."""
@@ -224,21 +230,25 @@ def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int 
 
 def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tuple[int, int, int]) -> None:
     clip_no, number, index = place
-    scene = replace(job.scenes[clip_no], lora_files=job.lora_files)
-    seed, started = sample_seed(job.seed, number), time.monotonic()
+    seed, started = _seed(job, number), time.monotonic()
+    written = job.writer(job.scenes[clip_no].prompts, seed, number - 1)
+    scene = replace(job.scenes[clip_no], lora_files=job.lora_files, prompts=written.units)
     keeps_sound = bool(job.resolved.model.get("output_audio_is_input_audio"))
-    run = SampleRun(scene, job.settings, seed, pipeline, job.report, keeps_sound)
+    run = SampleRun(
+        scene, {**job.settings, "negative_prompt": written.negative}, seed, pipeline, job.report, keeps_sound
+    )
     media_type = _media_type(job)
     job.report.facts.clear()
 
     def product() -> Product:
-        settings = _own_settings(job, clip_no, seed, run.num_frames)
+        settings = {**_own_settings(job, clip_no, seed, run.num_frames), **written.changes}
         frames = () if media_type == "audio" else _finished(job, clip_no, run.frames(), seed)
         spent_s = time.monotonic() - started
         pictures = job.clips[clip_no].pictures()
         return Product(
-            index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures, run.layers
-        )
+            index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures, run.layers,
+            written.told,
+        )  # fmt: skip
 
     def on_window(window_no: int) -> None:
         if window_no > 1 and job.settings.get("keep_intermediate_sliding_windows"):
@@ -250,6 +260,10 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
     run(on_window)
     job.report.phase("Saving output")
     writer.save(product())
+
+
+def _seed(job: Job, number: int) -> int:
+    return job.seed if job.settings.get("fixed_seed") else sample_seed(job.seed, number)
 
 
 def _finished(job: Job, clip_no: int, frames: Frames, seed: int) -> Iterable[Frames]:

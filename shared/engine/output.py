@@ -42,7 +42,7 @@ class Product:
     """One result to be saved: its frames (H,W,3) in order, the settings that make it again, how long it took.
 
     `source_images` by setting are kept in a clip's file where the configuration says so. `layers` (H,W,4) of a picture
-    go into files of their own beside it.
+    go into files of their own beside it. `told` is kept with the settings for people to read.
     """
 
     index: int
@@ -54,6 +54,7 @@ class Product:
     generation_s: float = 0.0
     source_images: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict)
     layers: Sequence[Frame] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 class OutputWriter:
@@ -143,6 +144,7 @@ class OutputWriter:
             "generation_time": round(product.generation_s, 1),
             "creation_date": datetime.fromtimestamp(now).isoformat(timespec="seconds"),
             "creation_timestamp": int(now),
+            **product.told,
             **self._report.facts,
         }
         model_type = self._model.model_type if self._model is not None else ""

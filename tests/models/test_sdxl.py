@@ -16,7 +16,7 @@ from transformers import CLIPVisionModelWithProjection
 
 from models.sdxl import handler
 from models.sdxl.pipeline_samplers import make_sampler
-from models.sdxl.sampler_names import SAMPLERS, schedules_of
+from shared.core.sampler_names import SAMPLERS, schedules_of
 from shared.core.contracts import LoadOptions, WindowRequest
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
