@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from shared.core.sampler_names import SAMPLERS, SCHEDULES, schedules_of
 from shared.core.custom_settings import custom_values
+from shared.core.sampler_names import SAMPLERS, SCHEDULES, schedules_of
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
     ONE_MEGAPIXEL,

@@ -13,8 +13,8 @@ from diffusers import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
 
-from shared.core.sampler_names import CURVES, SPACINGS
 from shared.core.errors import SettingsError
+from shared.core.sampler_names import CURVES, SPACINGS
 
 
 class EulerAncestralOverCurves(EulerDiscreteScheduler):

@@ -35,7 +35,8 @@ PRESETS: Mapping[str, Performance] = MappingProxyType(
         "Quality": Performance(60, 36),
         "Speed": Performance(30, 18),
         "Extreme Speed": Performance(
-            8, 8, f"{_HUB}/latent-consistency/lcm-lora-sdxl/resolve/main/pytorch_lora_weights.safetensors|lcm-lora-sdxl",
+            8, 8,
+            f"{_HUB}/latent-consistency/lcm-lora-sdxl/resolve/main/pytorch_lora_weights.safetensors|lcm-lora-sdxl",
             1.0, {**_NO_GUIDANCE, "sample_solver": "lcm", "noise_schedule": "lcm"},
         ),
         "Lightning": Performance(

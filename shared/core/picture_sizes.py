@@ -48,9 +48,9 @@ def outpainting_text(sides: Collection[str], distances_px: Mapping[str, int], si
 
 def grown_pixels(percents: tuple[float, float, float, float], size: Size) -> tuple[int, int, int, int]:
     """What `percents` (top, bottom, left, right) of a picture of `size` are in pixels."""
-    width, height = size
-    top, bottom, left, right = percents
-    return round(height * top / 100), round(height * bottom / 100), round(width * left / 100), round(width * right / 100)
+    sides = (size[1], size[1], size[0], size[0])
+    top, bottom, left, right = (round(side * percent / 100) for side, percent in zip(sides, percents, strict=True))
+    return top, bottom, left, right
 
 
 def shape_side(size: Size) -> int:

@@ -16,10 +16,10 @@ from transformers import CLIPVisionModelWithProjection
 
 from models.sdxl import handler
 from models.sdxl.pipeline_samplers import make_sampler
-from shared.core.sampler_names import SAMPLERS, schedules_of
 from shared.core.contracts import LoadOptions, WindowRequest
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
+from shared.core.sampler_names import SAMPLERS, schedules_of
 from shared.diffusion.driver import DiffusersPipeline
 from tests.fakes.model_defs import family_model
 from tests.fakes.tiny_sdxl import save, save_controlnet, save_ip_adapter
