@@ -16,4 +16,4 @@ if [ $# -gt 0 ]; then
 fi
 # The whole suite: two processes of one thread each take about half the time of one with two.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "$VENV_PYTHON" -m pytest -n 2 --dist loadfile
+exec "$VENV_PYTHON" -m pytest -n 2 --dist loadfile --max-worker-restart 0
