@@ -39,7 +39,7 @@ ROOMS: dict[str, tuple[int, set[str]]] = {
     "shared/ui": (5, {"shared/core", "shared/media", "shared/api.py"}),
     "shared/http": (5, {"shared/core", "shared/media", "shared/api.py"}),
     "shared/cli.py": (5, {"shared/core", "shared/media", "shared/api.py"}),
-    "plugins": (6, {"shared/core", "shared/api.py", "shared/ui"}),
+    "plugins": (6, {"shared/core", "shared/media", "shared/api.py", "shared/ui", "shared/utils"}),
     "shared/utils": (6, {"shared/core", "shared/media", "shared/engine", "shared/api.py", "shared/ui"}),
     "wgp.py": (7, {"shared/core", "shared/api.py", "shared/ui", "shared/http", "shared/cli.py", "shared/session"}),
 }

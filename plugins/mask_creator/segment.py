@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plugins.mask_creator.tracking import Click, Frames
+from shared.media.object_masks import Click, Frames
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plugins.mask_creator.segment import SegmentationFailed, iter_masks, segment
-from plugins.mask_creator.tracking import Click
+from shared.media.object_masks import Click
 
 CLICKS = [Click(20, 14), Click(3, 3, is_object=False)]
 

@@ -1,4 +1,4 @@
-"""The mask creator's own tracking, judged against the masks of rendered scenes."""
+"""Masks of clicked objects, judged against the masks of rendered scenes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from plugins.mask_creator.tracking import Click, cut_out, track
+from shared.media.object_masks import Click, cut_out, track
 from tools.starter.scenes import Combination, make_scene, render
 
 SCENES = [
