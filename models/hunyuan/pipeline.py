@@ -9,6 +9,7 @@ from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15I
 
 from shared.core.contracts import WindowRequest
 from shared.diffusion.driver import DiffusersPipeline
+from shared.diffusion.guidance_plan import pipeline_guidance
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -29,7 +30,7 @@ class HunyuanVideo15(DiffusersPipeline):
     def pipe_for(self, window: WindowRequest) -> Any:
         """See DiffusersPipeline; it gets a fresh guider with the guidance of this window."""
         pipe = super().pipe_for(window)
-        pipe.guider = self._guider.new(guidance_scale=window.guidance_scale)
+        pipe.guider = self._guider.new(guidance_scale=pipeline_guidance(window))
         return pipe
 
 

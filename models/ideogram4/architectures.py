@@ -16,6 +16,8 @@ _TEXT_TO_IMAGE: dict[str, Any] = {
     "resolutions": (("2048 x 2048", "2048x2048"), *ONE_MEGAPIXEL),
     "text_length": 2048,
     "guidance_max_phases": 1,
+    # The publisher's schedule: 45 steps with the full guidance, then 3 of 48 with less.
+    "guidance_polish": [3 / 48, 3.0],
     "no_negative_prompt": True,
 }
 

@@ -8,11 +8,8 @@ import torch
 
 from shared.core.contracts import WindowRequest
 from shared.core.errors import SettingsError
+from shared.diffusion.guidance_plan import GuidancePlan
 from shared.diffusion.pictures import PicturePipeline
-
-# The publisher's schedule: 45 steps with the full guidance, then 3 of 48 with less.
-_POLISH_SHARE = 3 / 48
-_POLISH_GUIDANCE = 3.0
 
 
 class Ideogram4(PicturePipeline):
@@ -30,10 +27,10 @@ class Ideogram4(PicturePipeline):
     def arguments(self, window: WindowRequest) -> dict[str, Any]:
         """Keyword arguments of the pipeline's `__call__`: the guidance drops in the last steps."""
         arguments = super().arguments(window)
-        scale = arguments.pop("guidance_scale")
-        polish = round(window.num_inference_steps * _POLISH_SHARE)
-        schedule = [scale] * (window.num_inference_steps - polish) + [min(scale, _POLISH_GUIDANCE)] * polish
-        return arguments | {"guidance_schedule": schedule}
+        scale, (share, lowest) = arguments.pop("guidance_scale"), self.model.get("guidance_polish")
+        plan = GuidancePlan((scale,), polish=share, polish_scale=lowest)
+        steps = window.num_inference_steps
+        return arguments | {"guidance_schedule": [plan.scale(1.0, step, steps) for step in range(steps)]}
 
     def preview_latents(self, latents: torch.Tensor, window: WindowRequest) -> torch.Tensor | None:
         """Packed latents (1,L,4C) as (C,1,h,w), in the measure of the VAE."""

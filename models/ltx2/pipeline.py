@@ -14,6 +14,7 @@ from shared.core.contracts import WindowRequest
 from shared.core.custom_settings import custom_values
 from shared.core.errors import SettingsError
 from shared.diffusion.driver import DiffusersPipeline
+from shared.diffusion.guidance_plan import pipeline_guidance
 
 # It names a default for a missing audio scheduler, and the like, at each run.
 logging.getLogger("diffusers.pipelines.ltx2.pipeline_ltx2_condition").setLevel(logging.ERROR)
@@ -61,7 +62,7 @@ class LTX2(DiffusersPipeline):
         unity = float(settings.get("alt_guidance_scale") or 1)
         blocks = float(custom_values(settings, self.model).get("block_guidance", 0.0))
         return {
-            "guidance_scale": window.guidance_scale,
+            "guidance_scale": pipeline_guidance(window),
             "audio_guidance_scale": float(settings.get("audio_guidance_scale") or window.guidance_scale),
             "modality_scale": unity,
             "audio_modality_scale": unity,

@@ -41,7 +41,10 @@ _CONTROL = {
     "guide_preprocessing": {
         "selection": ["", "UV", "DV", "EV", "SV"],
         "labels": {
-            "": "No control picture", "UV": "Follow it as it is (a drawn pose)", "DV": "Its depth", "EV": "Its edges",
+            "": "No control picture",
+            "UV": "Follow it as it is (a drawn pose)",
+            "DV": "Its depth",
+            "EV": "Its edges",
             "SV": "Its strokes",
         },
     },

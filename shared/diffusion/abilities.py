@@ -20,51 +20,94 @@ class Branching:
     first (0) or the second (1). `from_cond`: its scale counts from the prompted side, cond + scale * (cond - uncond),
     so that 0 is none, where settings count from 1. `is_renormed`: the result is brought to the length of the prompted
     prediction.
-    `has_references`: the network also answers for reference pictures, which are cut off afterwards.
+    `others`: where the answer has tokens beside those of the result, of reference pictures or the text, that the
+    pipeline cuts off: "behind" them or "before" them.
+    `scales`: the attributes with the pipeline's own scales, one for each tensor of the answer, where the prompted
+    prediction serves other guidance as well and so must stay as it is.
+    `remembers`: what the network is asked at the first step counts at the later ones, so it cannot be spared.
     """
 
     is_joint: bool = False
     unprompted_half: int = 0
     from_cond: bool = False
     is_renormed: bool = False
-    has_references: bool = False
+    others: str = ""
+    scales: tuple[str, ...] = ()
+    remembers: bool = False
 
 
 _TWICE = Branching()
 _JOINT = Branching(is_joint=True)
+_BEHIND = Branching(others="behind")
+_QWEN = Branching(is_renormed=True)
+_QWEN_EDIT = Branching(is_renormed=True, others="behind")
+_Z_IMAGE = Branching(is_joint=True, unprompted_half=1, from_cond=True)
+
+_WAN = ("WanPipeline", "WanImageToVideoPipeline", "WanVACEPipeline")
+_WAN_RELATIVES = (
+    "WanAnimatePipeline", "LucyEditPipeline", "SkyReelsV2DiffusionForcingPipeline",
+    "SkyReelsV2ImageToVideoPipeline", "SkyReelsV2Pipeline", "ChronoEditPipeline",
+)  # fmt: skip
+_LTX2 = ("LTX2ConditionPipeline",)
+_LTX = ("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline")
+_FLUX = ("FluxPipeline", "FluxKontextPipeline")
+_FLUX_RELATIVES = ("FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxControlNetPipeline")
+_FLUX_REFERENCES = ("FluxKontextPipeline", "FluxKontextInpaintPipeline")
+_KLEIN = ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline")
+_QWEN_PICTURES = (
+    "QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline", "QwenImageControlNetPipeline",
+    "QwenImageControlNetInpaintPipeline",
+)  # fmt: skip
+_QWEN_EDITS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline", "QwenImageEditInpaintPipeline")
+_Z_IMAGES = (
+    "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline", "ZImageControlNetPipeline",
+    "ZImageControlNetInpaintPipeline", "ZImageOmniPipeline",
+)  # fmt: skip
+_HUNYUAN = ("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline")
+_HUNYUAN_1_5 = ("HunyuanVideo15Pipeline", "HunyuanVideo15ImageToVideoPipeline")
+_KANDINSKY = ("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline", "Kandinsky5T2IPipeline", "Kandinsky5I2IPipeline")
+_SDXL = (
+    "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
+    "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
+    "StableDiffusionXLControlNetInpaintPipeline",
+)  # fmt: skip
 
 _BRANCHING: Mapping[str, Branching] = MappingProxyType(
     {
-        "WanPipeline": _TWICE,
-        "WanImageToVideoPipeline": _TWICE,
-        "WanVACEPipeline": _TWICE,
-        "LTXPipeline": _JOINT,
-        "LTXImageToVideoPipeline": _JOINT,
-        "LTXConditionPipeline": _JOINT,
-        "QwenImagePipeline": Branching(is_renormed=True),
-        "FluxPipeline": _TWICE,
-        "FluxKontextPipeline": Branching(has_references=True),
-        "Kandinsky5T2VPipeline": _TWICE,
-        "Flux2KleinPipeline": Branching(has_references=True),
-        "ZImagePipeline": Branching(is_joint=True, unprompted_half=1, from_cond=True),
+        **dict.fromkeys((*_WAN, *_WAN_RELATIVES), _TWICE),
+        **dict.fromkeys(_LTX, _JOINT),
+        "LTX2ConditionPipeline": Branching(is_joint=True, scales=("guidance_scale", "audio_guidance_scale")),
+        **dict.fromkeys(_QWEN_PICTURES, _QWEN),
+        **dict.fromkeys(_QWEN_EDITS, _QWEN_EDIT),
+        "QwenImageLayeredPipeline": _BEHIND,
+        "QwenImage21Pipeline": Branching(others="before", remembers=True),
+        **dict.fromkeys((*_FLUX, *_FLUX_RELATIVES), _TWICE),
+        **dict.fromkeys((*_FLUX_REFERENCES, *_KLEIN), _BEHIND),
+        **dict.fromkeys((*_HUNYUAN, *_HUNYUAN_1_5, *_KANDINSKY), _TWICE),
+        **dict.fromkeys(_Z_IMAGES, _Z_IMAGE),
         "HiDreamImagePipeline": _JOINT,
         "Krea2Pipeline": Branching(from_cond=True),
-        "StableDiffusionXLPipeline": _JOINT,
-        "StableDiffusionXLImg2ImgPipeline": _JOINT,
-        "StableDiffusionXLInpaintPipeline": _JOINT,
+        "Ideogram4Pipeline": Branching(others="before"),
+        **dict.fromkeys(_SDXL, _JOINT),
     }
 )
 
-_WAN = ("WanPipeline", "WanImageToVideoPipeline", "WanVACEPipeline")
-_LTX = ("LTXPipeline", "LTXImageToVideoPipeline", "LTXConditionPipeline")
-_FLUX = ("FluxPipeline", "FluxKontextPipeline")
 _FIRST_BLOCK = frozenset({*_WAN, *_LTX, *_FLUX, "QwenImagePipeline", "HunyuanVideoPipeline"})
 # diffusers has a table for these; for others the definition's `magcache_ratios` is one.
 _MAGNITUDES = frozenset(_FLUX)
-_NOT_A_FLOW = frozenset(name for name in _BRANCHING if name.startswith("StableDiffusion"))
-_LAYERS = frozenset({*_WAN, *_LTX, "QwenImagePipeline"})
-# Cross attention of its own, and a text that goes through the network token by token.
-_NAG = frozenset(_WAN)
+_NOT_A_FLOW = frozenset(_SDXL)
+# A UNet has no stack of blocks that could be left out; Qwen-Image 2.1 keeps what its blocks said at the first step.
+_WITHOUT_LAYERS = frozenset({*_SDXL, "QwenImage21Pipeline"})
+_LAYERS = frozenset(_BRANCHING) - _WITHOUT_LAYERS
+# How the network attends to its text: across to it, or to picture and text at once in the way of one of these.
+_ATTENTION: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys((*_WAN, *_WAN_RELATIVES, *_LTX, *_SDXL), "cross"),
+        **dict.fromkeys(("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", *_FLUX_REFERENCES), "flux"),
+        **dict.fromkeys(_QWEN_PICTURES[:3], "qwen"),
+        **dict.fromkeys(_Z_IMAGES[:3], "z_image"),
+    }
+)
 
 
 def branching_of(pipeline: str) -> Branching | None:
@@ -72,11 +115,16 @@ def branching_of(pipeline: str) -> Branching | None:
     return _BRANCHING.get(pipeline)
 
 
+def attention_kind(pipeline: str) -> str:
+    """How that diffusers class attends to its text, where that can be kept away from a negative prompt; "" if not."""
+    return _ATTENTION.get(pipeline, "")
+
+
 def with_abilities(pipelines: Sequence[str], definition: Mapping[str, Any]) -> dict[str, Any]:
     """`definition` with the keys of what truly works with these diffusers classes, where it says nothing itself.
 
     A `guidance_max_phases` of 0 says that the checkpoint knows no guidance, any other that it does: then it is as many
-    phases as the class can have.
+    phases as the class can have. Where a negative prompt works by attention alone, there is one without guidance too.
     """
     able = abilities(pipelines)
     if definition.get("magcache_ratios") and "first_block_cache" in able:
@@ -84,7 +132,10 @@ def with_abilities(pipelines: Sequence[str], definition: Mapping[str, Any]) -> d
     phases = definition.get("guidance_max_phases", able.get("guidance_max_phases", 1))
     if not phases:
         able = {name: value for name, value in able.items() if name not in _OF_GUIDANCE}
-    return {**able, **definition, "guidance_max_phases": max(phases, able.get("guidance_max_phases", 0))}
+    known = {**able, **definition, "guidance_max_phases": max(phases, able.get("guidance_max_phases", 0))}
+    if known.get("NAG"):
+        known.pop("no_negative_prompt", None)
+    return known
 
 
 # Keys of a model's JSON that decide on others.
@@ -101,16 +152,13 @@ def abilities(pipelines: Sequence[str]) -> dict[str, Any]:
         keys["first_block_cache"] = True
     if all(name in _MAGNITUDES for name in pipelines):
         keys["mag_cache"] = True
-    branchings = [_BRANCHING.get(name) for name in pipelines]
-    known = [branching for branching in branchings if branching is not None]
-    if len(known) == len(branchings):
+    if all(name in _BRANCHING for name in pipelines):
         keys["guidance_max_phases"] = 3
-        if not any(branching.has_references for branching in known):
-            keys |= {"cfg_star": True, "adaptive_projected_guidance": True}
+        keys |= {"cfg_star": True, "adaptive_projected_guidance": True}
         if not any(name in _NOT_A_FLOW for name in pipelines):
             keys["cfg_zero"] = True
         if all(name in _LAYERS for name in pipelines):
             keys["perturbation"] = True
-    if all(name in _NAG for name in pipelines):
+    if all(name in _ATTENTION for name in pipelines):
         keys["NAG"] = True
     return keys

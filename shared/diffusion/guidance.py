@@ -2,7 +2,9 @@
 
 A pipeline with classifier-free guidance asks its network twice a step (with the prompt and without it), or once for
 both, and mixes the answers by a formula of its own. Here both answers are replaced by the guided prediction: whatever
-the formula, two equal answers leave it as it is, bit for bit. `BRANCHING` says how each pipeline asks.
+the formula, two equal answers leave it as it is, bit for bit. Where the prompted answer serves other guidance too, it
+stays, and the unprompted one becomes what brings the formula to the same result. `Branching` says how each pipeline
+asks.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer
 from diffusers.guiders.guider_utils import rescale_noise_cfg
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from shared.core.contracts import Step, WindowRequest
 from shared.core.errors import SettingsError
 from shared.diffusion.abilities import Branching, branching_of
+from shared.diffusion.guidance_answer import Answer
 from shared.diffusion.guidance_layers import check_layers, layers_left_out
 from shared.diffusion.guidance_math import fitted, guided, new_momentum, projected, renormed
 from shared.diffusion.guidance_nag import negative_attention
@@ -43,7 +46,7 @@ def steered(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable
 
     Raises SettingsError for what this model cannot do.
     """
-    plan = guidance_plan(window, _expert_switch(pipe))
+    plan = guidance_plan(window, _expert_switch(pipe), tuple(model.get("guidance_polish") or (0.0, 1.0)))
     idle = _check(plan, model, window)
     if idle:
         on_step(Step("", notice=f"{', '.join(idle)}: no effect while guidance is off. Set guidance_scale above 1."))
@@ -56,7 +59,18 @@ def steered(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable
                 names = " and ".join(_asked(plan))
                 raise SettingsError(f"{names}: not available for this model with these inputs ({type(pipe).__name__}).")
             check_layers(denoisers(pipe), plan.layers)
-            stack.enter_context(around_passes(pipe, _Guide(plan, branching, pipe)))
+            stack.enter_context(guided_from_outside(pipe, plan, branching))
+        yield
+
+
+@contextmanager
+def guided_from_outside(pipe: Any, plan: GuidancePlan, branching: Branching) -> Iterator[None]:
+    """Within it, the denoisers of `pipe` answer with the prediction guided as `plan` says."""
+    guide = _Guide(plan, branching, pipe)
+    with ExitStack() as stack:
+        if branching.others:
+            stack.enter_context(_counting_tokens(pipe, guide))
+        stack.enter_context(around_passes(pipe, guide))
         yield
 
 
@@ -109,14 +123,18 @@ class _Guide:
 
     def __init__(self, plan: GuidancePlan, branching: Branching, pipe: Any) -> None:
         self._plan, self._branching, self._pipe = plan, branching, pipe
-        self._momentum = new_momentum()
-        self._prompted: _Answer | None = None
+        self._momenta: dict[int, MomentumBuffer] = {}
+        self._prompted: Answer | None = None
         self._guides = max(plan.scales) > 1
         self._lacks_one_side = False
+        self.tokens: int | None = None
+        """How many tokens the latents have, where the answers have others beside them."""
 
     def __call__(self, now: Pass) -> Any:
         if now.starts_run:
-            self._momentum, self._lacks_one_side = new_momentum(), False
+            self._momenta, self._lacks_one_side = {}, False
+        if self._branching.scales:
+            return self._through_unprompted(now)
         if self._branching.is_joint and self._guides:
             return self._both_at_once(now)
         if now.branch == 0:
@@ -128,7 +146,7 @@ class _Guide:
         if self._lacks_one_side:
             raise _one_sided(self._plan)
         self._lacks_one_side = self._guides
-        self._prompted = _Answer(now.run())
+        self._prompted = self._answer(now)
         if now.step < self._plan.zero_steps:
             self._prompted.replace(torch.zeros_like(self._prompted.values))
         return self._prompted.whole()
@@ -137,21 +155,20 @@ class _Guide:
         prompted = self._prompted
         assert prompted is not None
         if now.step < self._plan.zero_steps or self._is_off(now):
+            if self._branching.remembers and now.step == 0:
+                now.run()
             return prompted.copy()
         with layers_left_out(now.module, self._layers(now)):
-            answer = _Answer(now.run())
-        result = self._mix(now, prompted.values, answer.values)
+            answer = self._answer(now)
+        result = self._mix(now, prompted.values.to(answer.values.dtype), answer.values)
         prompted.replace(result)
         answer.replace(result)
         return answer.whole()
 
     def _both_at_once(self, now: Pass) -> Any:
         with layers_left_out(now.module, self._layers(now), half=self._branching.unprompted_half):
-            answer = _Answer(now.run())
-        halves = answer.values.chunk(2)
-        if len(halves) != 2 or halves[0].shape != halves[1].shape:
-            raise _one_sided(self._plan)
-        uncond, cond = halves[self._branching.unprompted_half], halves[1 - self._branching.unprompted_half]
+            answer = self._answer(now)
+        cond, uncond = self._halves(answer.values)
         if now.step < self._plan.zero_steps:
             result = torch.zeros_like(cond)
         else:
@@ -159,23 +176,83 @@ class _Guide:
         answer.replace(torch.cat([result, result]))
         return answer.whole()
 
+    def _through_unprompted(self, now: Pass) -> Any:
+        """The passes of other guidance, which come after, are left alone."""
+        layers = self._layers(now) if now.branch == 0 and self._guides else ()
+        with layers_left_out(now.module, layers, half=self._branching.unprompted_half):
+            answer = now.run()
+        answers = [Answer(answer, number) for number in range(len(self._branching.scales))]
+        for number, (name, answer) in enumerate(zip(self._branching.scales, answers, strict=True)):
+            own = float(getattr(self._pipe, name))
+            if now.step < self._plan.zero_steps:
+                answer.replace(torch.zeros_like(answer.values))
+            elif now.branch == 0 and self._guides and own > 1:
+                cond, uncond = self._halves(answer.values)
+                wanted = self._mix(now, cond, uncond, number)
+                fitting = cond - (wanted - cond) / (own - 1)
+                pair = (fitting, cond) if self._branching.unprompted_half == 0 else (cond, fitting)
+                answer.replace(torch.cat(pair))
+        return answers[0].whole()
+
+    def _answer(self, now: Pass) -> Answer:
+        return Answer(now.run(), part=_part(self._branching.others, self.tokens))
+
+    def _halves(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prompted and the unprompted half of a joint answer."""
+        halves = values.chunk(2)
+        if len(halves) != 2 or halves[0].shape != halves[1].shape:
+            raise _one_sided(self._plan)
+        return halves[1 - self._branching.unprompted_half], halves[self._branching.unprompted_half]
+
     def _layers(self, now: Pass) -> tuple[int, ...]:
         return self._plan.layers if self._plan.leaves_out_layers(now.step, now.steps) else ()
 
     def _is_off(self, now: Pass) -> bool:
         """Whether the unprompted side counts for nothing at this step: its pass is spared."""
-        return self._plan.scale(now.time) == 1
+        return self._scale(now) == 1
 
-    def _mix(self, now: Pass, cond: torch.Tensor, uncond: torch.Tensor) -> torch.Tensor:
-        scale = self._plan.scale(now.time)
+    def _scale(self, now: Pass, number: int = 0) -> float:
+        """The scale of the tensor `number` of an answer; those after the first have one of their own."""
+        if number:
+            return float(getattr(self._pipe, self._branching.scales[number]))
+        return self._plan.scale(now.time, now.step, now.steps)
+
+    def _mix(self, now: Pass, cond: torch.Tensor, uncond: torch.Tensor, number: int = 0) -> torch.Tensor:
+        scale = self._scale(now, number)
         uncond = fitted(cond, uncond) if self._plan.star else uncond
         if self._plan.projected:
-            result = projected(cond, uncond, scale - 1, self._momentum)
+            momentum = self._momenta.setdefault(number, new_momentum())
+            result = projected(cond, uncond, scale - 1, momentum)
         else:
             result = guided(cond, uncond, scale, from_cond=self._branching.from_cond)
-        rescale = float(getattr(self._pipe, "guidance_rescale", 0) or 0)
+        rescale = 0.0 if self._branching.scales else float(getattr(self._pipe, "guidance_rescale", 0) or 0)
         result = rescale_noise_cfg(result, cond, rescale) if rescale > 0 else result
         return renormed(result, cond) if self._branching.is_renormed else result
+
+
+@contextmanager
+def _counting_tokens(pipe: Any, guide: _Guide) -> Iterator[None]:
+    """Within it, `guide` learns how many tokens the latents have: they are the first that the pipeline prepares."""
+    prepare = pipe.prepare_latents
+
+    def counted(*args: Any, **options: Any) -> Any:
+        prepared = prepare(*args, **options)
+        latents = prepared[0] if isinstance(prepared, tuple) else prepared
+        guide.tokens = int(latents.shape[1])
+        return prepared
+
+    pipe.prepare_latents = counted
+    try:
+        yield
+    finally:
+        del pipe.prepare_latents
+
+
+def _part(others: str, tokens: int | None) -> slice:
+    """The tokens of an answer that belong to the latents."""
+    if not others or tokens is None:
+        return slice(None)
+    return slice(None, tokens) if others == "behind" else slice(-tokens, None)
 
 
 def _one_sided(plan: GuidancePlan) -> SettingsError:
@@ -183,38 +260,3 @@ def _one_sided(plan: GuidancePlan) -> SettingsError:
     return SettingsError(
         f"{names}: this model was asked with the prompt alone; it has no guidance that could be steered."
     )
-
-
-class _Answer:
-    """What a network has answered: its first tensor (or its list of tensors, one a sample, stacked) can be replaced,
-    in the very tensors that the pipeline has been given."""
-
-    def __init__(self, answer: Any) -> None:
-        leaves, self._layout = tree_flatten(answer)
-        self._leaves = leaves
-        self._is_list = isinstance(_first(answer), (list, tuple))
-        self.values = torch.stack(leaves) if self._is_list else leaves[0].clone()
-
-    def replace(self, values: torch.Tensor) -> None:
-        """Write `values` into what was answered."""
-        if self._is_list:
-            for leaf, value in zip(self._leaves, values, strict=True):
-                leaf.copy_(value)
-        else:
-            self._leaves[0].copy_(values)
-
-    def whole(self) -> Any:
-        """The answer as the network gives it."""
-        return tree_unflatten(self._leaves, self._layout)
-
-    def copy(self) -> Any:
-        """The same in other tensors."""
-        copies = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in self._leaves]
-        return tree_unflatten(copies, self._layout)
-
-
-def _first(answer: Any) -> Any:
-    """The first part of a network's answer: (tensor,), {"sample": tensor}, ([tensor, ...],)."""
-    if isinstance(answer, dict):
-        return next(iter(answer.values()))
-    return answer[0] if isinstance(answer, (tuple, list)) else answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,8 +13,17 @@ from torch import nn
 
 from shared.core.errors import SettingsError
 
-# The names under which networks keep their blocks, the first that a network has.
-_STACKS = ("transformer_blocks", "blocks", "visual_transformer_blocks", "layers")
+# The names under which networks keep their blocks, in the order in which they run.
+_STACKS = (
+    "transformer_blocks", "single_transformer_blocks", "blocks", "visual_transformer_blocks", "layers",
+    "double_stream_blocks", "single_stream_blocks",
+)  # fmt: skip
+# What a block gives back, by the names of its arguments, where diffusers' own table does not know its class. Of
+# others it is "hidden_states".
+_RETURNED = {
+    "LTX2VideoTransformerBlock": ("hidden_states", "audio_hidden_states"),
+    "HunyuanVideo15TransformerBlock": ("hidden_states", "encoder_hidden_states"),
+}
 
 
 @contextmanager
@@ -36,10 +46,10 @@ def check_layers(modules: Sequence[nn.Module], layers: Sequence[int]) -> None:
             )
 
 
-def blocks_of(module: nn.Module) -> nn.ModuleList:
-    """The stack of blocks of a transformer; empty for other networks."""
-    found = (getattr(module, name, None) for name in _STACKS)
-    return next((blocks for blocks in found if isinstance(blocks, nn.ModuleList)), nn.ModuleList())
+def blocks_of(module: nn.Module) -> list[nn.Module]:
+    """The blocks of a transformer, counted through all its stacks; empty for other networks."""
+    stacks = (getattr(module, name, None) for name in _STACKS)
+    return [block for stack in stacks if isinstance(stack, nn.ModuleList) for block in stack]
 
 
 @contextmanager
@@ -56,18 +66,36 @@ def _left_out(block: nn.Module, half: int | None) -> Iterator[None]:
 
 
 def _passed_on(block: nn.Module) -> Callable[..., Any]:
-    metadata = TransformerBlockRegistry.get(type(block))
-
     def forward(*args: Any, **options: Any) -> Any:
-        name = metadata.hidden_states_argument_name
-        hidden_states = metadata._get_parameter_from_args_kwargs(name, args, options)
-        if metadata.return_encoder_hidden_states_index is None:
-            return hidden_states
-        text_name = metadata.encoder_hidden_states_argument_name
-        text = metadata._get_parameter_from_args_kwargs(text_name, args, options)
-        return (hidden_states, text) if metadata.return_hidden_states_index == 0 else (text, hidden_states)
+        given = _arguments(block, args, options)
+        found = tuple(given[name] for name in _returned(block, given))
+        return found if len(found) > 1 else found[0]
 
     return forward
+
+
+def _arguments(block: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    names = list(inspect.signature(type(block).forward).parameters)[1:]
+    return {**dict(zip(names, args, strict=False)), **options}
+
+
+def _returned(block: nn.Module, given: dict[str, Any]) -> tuple[str, ...]:
+    """The arguments that come back from a block, in its order."""
+    kind = type(block).__name__
+    if kind == "HiDreamBlock":
+        has_text = given.get("encoder_hidden_states") is not None
+        return ("hidden_states", "encoder_hidden_states") if has_text else ("hidden_states",)
+    try:
+        metadata = TransformerBlockRegistry.get(type(block))
+    except ValueError:
+        return _RETURNED.get(kind, ("hidden_states",))
+    hidden_states = metadata.hidden_states_argument_name
+    if hidden_states not in given:  # diffusers 0.42 has another name for it than Z-Image's blocks
+        return (next(iter(given)),)
+    if metadata.return_encoder_hidden_states_index is None:
+        return (hidden_states,)
+    text = metadata.encoder_hidden_states_argument_name
+    return (hidden_states, text) if metadata.return_hidden_states_index == 0 else (text, hidden_states)
 
 
 def _half_passed_on(block: nn.Module, forward: Callable[..., Any], half: int) -> Callable[..., Any]:

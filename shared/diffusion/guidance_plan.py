@@ -16,7 +16,8 @@ class GuidancePlan:
     """`scales` are those of the phases, `switches` the noise levels (0..1) below which the next phase begins.
 
     `zero_steps` first steps predict nothing. `layers` are left out of the pass without the prompt from step
-    `layers_from` until before `layers_until`.
+    `layers_from` until before `layers_until`. In the last `polish` steps (a share of all) the scale is at most
+    `polish_scale`.
     """
 
     scales: tuple[float, ...]
@@ -27,10 +28,13 @@ class GuidancePlan:
     layers: tuple[int, ...] = ()
     layers_from: float = 0.0
     layers_until: float = 1.0
+    polish: float = 0.0
+    polish_scale: float = 1.0
 
-    def scale(self, time: float) -> float:
-        """The scale at a noise level."""
-        return self.scales[sum(time < switch for switch in self.switches)]
+    def scale(self, time: float, step: int = 0, steps: int = 1) -> float:
+        """The scale at a noise level and a step."""
+        found = self.scales[sum(time < switch for switch in self.switches)]
+        return min(found, self.polish_scale) if step >= steps - round(steps * self.polish) else found
 
     def leaves_out_layers(self, step: int, steps: int) -> bool:
         """Whether the layers are left out at a step."""
@@ -43,9 +47,11 @@ class GuidancePlan:
         return not corrected and len(set(self.scales)) == 1
 
 
-def guidance_plan(window: WindowRequest, expert_switch: float | None = None) -> GuidancePlan:
+def guidance_plan(
+    window: WindowRequest, expert_switch: float | None = None, polish: tuple[float, float] = (0.0, 1.0)
+) -> GuidancePlan:
     """What the settings of `window` ask; `expert_switch` is the noise level where a second expert takes over, which
-    stands for its phase where the settings name no threshold."""
+    stands for its phase where the settings name no threshold. `polish` is the model's own: share and scale."""
     settings = window.settings
     phases = _phases(settings)
     names = ("switch_threshold", "switch_threshold2")[: phases - 1]
@@ -62,6 +68,8 @@ def guidance_plan(window: WindowRequest, expert_switch: float | None = None) -> 
         layers=tuple(settings.get("perturbation_layers") or ()) if settings.get("perturbation_switch") else (),
         layers_from=float(settings.get("perturbation_start_perc") or 0) / 100,
         layers_until=_number(settings, "perturbation_end_perc", 100) / 100,
+        polish=polish[0],
+        polish_scale=polish[1],
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 # What a pipeline calls at each step.
@@ -79,38 +80,54 @@ def _answered(module: nn.Module, clock: _Clock, around: Around) -> Iterator[None
 
 
 class _Clock:
-    """Counts steps and branches by the scheduler of the pipeline, which may be another one in each run."""
+    """Counts steps and branches by the scheduler of the pipeline, which may be another one in each run.
+
+    A pipeline that gives each frame a noise level of its own (diffusion forcing) steps through rows of levels, with
+    copies of its scheduler: there the rows are counted, and the noisiest frame tells the time.
+    """
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
         self._timesteps: Any = None
         self._times: list[float] = []
+        self._levels = 1.0
         self._first = self._index = self._branch = -1
+        self._row: torch.Tensor | None = None
 
     def next_pass(
         self, module: nn.Module, args: tuple[Any, ...], options: dict[str, Any], forward: Callable[..., Any]
     ) -> Pass:
-        scheduler = self._pipe.scheduler
-        index = self._place(scheduler, args, options)
+        scheduler, row = self._pipe.scheduler, self._row_of_levels()
+        index = self._place(scheduler, args, options) if row is None else self._index + (row is not self._row)
         starts_run = scheduler.timesteps is not self._timesteps or index < self._index
         if starts_run:
-            self._timesteps = scheduler.timesteps
-            levels = max(float(getattr(scheduler.config, "num_train_timesteps", 0) or 0), 1.0)
-            self._times = [float(t) / levels for t in scheduler.timesteps]
-            self._first = index
+            index = index if row is None else 0
+            self._begin(scheduler, index)
         self._branch = 0 if starts_run or index != self._index else self._branch + 1
-        self._index = index
+        self._index, self._row = index, row
         return Pass(
             module=module,
             step=index - self._first,
-            steps=len(self._times) - self._first,
+            steps=len(self._times) - self._first if row is None else int(self._pipe.num_timesteps),
             branch=self._branch,
-            time=self._times[min(index, len(self._times) - 1)] if self._times else 0.0,
+            time=self._time() if row is None else float(row.max()) / self._levels,
             starts_run=starts_run,
             args=args,
             options=options,
             forward=forward,
         )
+
+    def _begin(self, scheduler: Any, index: int) -> None:
+        self._timesteps, self._first = scheduler.timesteps, index
+        self._levels = max(float(getattr(scheduler.config, "num_train_timesteps", 0) or 0), 1.0)
+        self._times = [float(t) / self._levels for t in scheduler.timesteps]
+
+    def _time(self) -> float:
+        return self._times[min(self._index, len(self._times) - 1)] if self._times else 0.0
+
+    def _row_of_levels(self) -> torch.Tensor | None:
+        row = getattr(self._pipe, "_current_timestep", None)
+        return row if isinstance(row, torch.Tensor) and row.ndim else None
 
     def _place(self, scheduler: Any, args: tuple[Any, ...], options: dict[str, Any]) -> int:
         """Where in its schedule the pipeline is."""

@@ -12,7 +12,7 @@ from shared.diffusion.attention import _MASKED, choose_attention, set_attention,
 from shared.diffusion.compiling import compile_blocks
 from shared.diffusion.notices import tell_later, told
 from shared.diffusion.passes import denoisers
-from tests.diffusion.tiny_pipelines import CASES, QUICK, model_of, window_of
+from tests.diffusion.tiny_pipelines import CASES, model_of, window_of
 
 
 def heard(pipe: object) -> list[str]:
@@ -45,7 +45,7 @@ def test_a_kernel_without_masks_is_refused_for_a_model_that_has_them() -> None:
     assert "mask" not in trouble(CASES["wan"].pipe().transformer, "flash", "cpu")
 
 
-@pytest.mark.parametrize("name", list(QUICK))
+@pytest.mark.parametrize("name", list(CASES))
 def test_the_models_with_masks_are_known(name: str) -> None:
     """torch's own flash kernel takes no mask either, and runs on a processor."""
     pipe, default = CASES[name].pipe(), _AttentionBackendRegistry._active_backend

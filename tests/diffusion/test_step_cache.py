@@ -13,16 +13,11 @@ from shared.diffusion.passes import denoisers
 from shared.diffusion.skip_budget import SkipBudget
 from shared.diffusion.step_cache import forecast_weights, step_cached
 from shared.diffusion.step_cache_blocks import mag_config
-from tests.diffusion.tiny_pipelines import CASES, QUICK, Case, model_of, window_of
+from tests.diffusion.tiny_pipelines import CASES, Case, class_of, model_of, window_of
 
 STEPS = 12
 KINDS = ("tea", "spectrum", "first_block")
-CLAIMED = [
-    (name, kind)
-    for name, case in QUICK.items()
-    for kind in KINDS
-    if abilities((type(case.build()).__name__,)).get(f"{kind}_cache")
-]
+CLAIMED = [(name, kind) for name in CASES for kind in KINDS if abilities((class_of(name),)).get(f"{kind}_cache")]
 MAG = {"mag_cache": True, "magcache_ratios": [1.0, 1.1, 1.05, 1.02, 1.01, 1.0, 1.0, 0.99, 0.98, 0.95, 0.9, 0.8]}
 
 
@@ -63,7 +58,8 @@ def test_a_cache_skips_what_it_says(name: str, kind: str) -> None:
     if kind == "first_block":
         assert all_calls * facts["computed_steps"] / STEPS < calls[0] < all_calls
     else:
-        assert calls[0] == all_calls * facts["computed_steps"] / STEPS
+        # A network of experts runs a few more or fewer of them by what it sees.
+        assert calls[0] == pytest.approx(all_calls * facts["computed_steps"] / STEPS, rel=0.01)
     assert not torch.equal(result, expected)
     assert torch.isfinite(result).all()
     assert f"{facts['skipped_steps']} of {STEPS} steps were not computed" in told[-1].notice

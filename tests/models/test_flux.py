@@ -47,7 +47,7 @@ class TestFluxDev(FluxContract):
     architecture = "flux"
 
     def unsupported(self) -> dict[str, Any]:
-        return {"image_refs": ["a.png"], "NAG_scale": 2}
+        return {"image_refs": ["a.png"], "audio_guide": "sound.wav"}
 
     def test_embedded_guidance_has_effect(self, pipeline: Pipeline) -> None:
         window = self.request()
@@ -144,7 +144,7 @@ class TestFluxFill(FluxContract):
 def test_distilled_models_offer_no_guidance(tmp_path: Path) -> None:
     model = family_model(handler, "flux_schnell")
     names = {param.name for param in handler.settings(model)}
-    assert not {"guidance_scale", "embedded_guidance_scale", "negative_prompt"} & names
+    assert not {"guidance_scale", "embedded_guidance_scale"} & names
     save("flux_schnell", tmp_path / "flux_schnell")
     pipeline = loaded(handler, model, tmp_path)
     window = TestFluxSchnell().request()

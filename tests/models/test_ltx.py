@@ -65,7 +65,7 @@ class TestTextToVideo(LTXContract):
     def unsupported(self) -> dict[str, Any]:
         return {
             "image_mode": 1, "image_mask": PICTURE, "video_prompt_type": "VA", "sample_solver": "euler",
-            "audio_guide": "sound.wav", "NAG_scale": 3.0,
+            "audio_guide": "sound.wav",
         }  # fmt: skip
 
 
