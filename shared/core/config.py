@@ -206,6 +206,7 @@ _USUAL: dict[str, Any] = {
     "hf_token": "",
     "hf_endpoint": "",
     "allow_private_urls": False,
+    "fooocusapi_sync_reply": "binary",
     "video_output_codec": "libx264_8",
     "hdr_video_crf": 8,
     "video_container": "mp4",

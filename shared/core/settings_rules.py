@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _START_LETTERS = (("S", "image_start", "a start image"), ("E", "image_end", "an end image"),
                   ("V", "video_source", "a clip to continue"))  # fmt: skip
 
+# What says enough of a picture without a prompt.
+_INSTEAD_OF_PROMPT = ("styles", "image_guide", "guide_pictures")
+
 
 def rule_problems(
     settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]
@@ -52,7 +55,8 @@ def _prompt(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping
         yield str(error)
         return
     needed = model is None or not model.get("prompt_optional", False)
-    if needed and not any(unit.text.strip() for unit in units):
+    speaks_otherwise = bool(settings.get("image_mode")) and any(settings.get(name) for name in _INSTEAD_OF_PROMPT)
+    if needed and not speaks_otherwise and not any(unit.text.strip() for unit in units):
         yield "prompt: it is empty. Write what the result should show."
 
 

@@ -24,10 +24,10 @@ class Dialect:
     """One HTTP API. Its folder under shared/http offers it as `dialect`; nothing else has to be told.
 
     `name` is the id (its jobs are found under it), `add_routes` writes its endpoints into a router. `key` says how the
-    key is brought, `open_paths` (prefixes) need none. `port_flag` names the flag of a port of its own. `errors` maps
-    exception classes to replies where they differ from replies.py. `content_types` tells for paths that two services
-    have which request bodies are this one's, as a prefix of the media type. `security` is FastAPI's description of
-    the key, for the OpenAPI page. Services of a lower `order` are asked first.
+    key is brought, `open_paths` (prefixes; "/" is that address alone) need none. `port_flag` names the flag of a port
+    of its own. `errors` maps exception classes to replies where they differ from replies.py. `content_types` tells for
+    paths that two services have which request bodies are this one's, as a prefix of the media type. `security` is
+    FastAPI's description of the key, for the OpenAPI page. Services of a lower `order` are asked first.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Dialect:
 
     def needs_key(self, path: str) -> bool:
         """Whether a path is answered to holders of the key alone."""
-        return not path.startswith(self.open_paths) if self.open_paths else True
+        return not any(path == one or (one != "/" and path.startswith(one)) for one in self.open_paths)
 
     def takes(self, scope: Scope) -> bool:
         """Whether a request for a path of two services is meant for this one."""

@@ -91,7 +91,7 @@ def note(request: Request, *sentences: str) -> None:
 def collected_headers(request: Request) -> dict[str, str]:
     """The headers for what `warn` and `note` have gathered."""
     found = {WARNINGS_HEADER: _collected(request, "warnings"), NOTE_HEADER: _collected(request, "notes")}
-    return {name: header_text(sentences) for name, sentences in found.items() if sentences}
+    return {name: text for name, sentences in found.items() if (text := header_text(sentences))}
 
 
 def _collected(request: Request, name: str) -> list[str]:

@@ -42,6 +42,12 @@ def test_an_empty_prompt_is_refused_where_one_is_needed(make_model: MakeModel, p
     assert found(make_model, {"prompt": prompt, "mode": "edit_postprocessing"}) == []
 
 
+def test_styles_say_enough_of_a_picture(make_model: MakeModel) -> None:
+    settings = {"prompt": "", "styles": ["SAI Anime"]}
+    assert found(make_model, settings) != []
+    assert found(make_model, {**settings, "image_mode": 1}, image_outputs=True) == []
+
+
 def test_prompt_errors_are_problems(make_model: MakeModel) -> None:
     [problem] = found(make_model, {"prompt": "a {Colour} ball"})
     assert problem.startswith("prompt: in line 1, the variable {Colour} is not known")
