@@ -196,7 +196,7 @@ class Control:
         self._values: dict[str, Any] = {}
 
     def set(self, name: str, value: Any = True) -> None:
-        """Ask for `abort`, `pause`, `early_stop` (bool), `extra_orders` or `extra_windows` (how many)."""
+        """Ask for `abort`, `pause`, `early_stop` (bool), `extra_orders`, `extra_windows` or `skips` (how many)."""
         with self._lock:
             self._values[name] = value
             listeners = list(self._listeners)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,10 @@ class Watchers:
     on_position: Callable[[Position], None] | None = None
 
 
+class _SampleSkipped(Cancelled):
+    """The user wants no more of the sample that is being made."""
+
+
 class Reporter:
     """Tells one task's events and obeys its control."""
 
@@ -39,7 +44,8 @@ class Reporter:
         self.control, self.clock, self.position = control, Clock(), Position()
         self._task, self._emit, self._watchers = task, emit, watchers or Watchers()
         self._last_preview, self._preview_interval_s, self._has_shown = 0.0, 0.0, False
-        self._taken = {"extra_orders": 0, "extra_windows": 0}
+        self._taken = {"extra_orders": 0, "extra_windows": 0, "skips": 0}
+        self._is_in_sample = False
         self.facts: Counter[str] = Counter()
         """What was counted while the present sample was made."""
 
@@ -82,6 +88,19 @@ class Reporter:
             self.status("Resumed")
         if self.is_cancelled():
             raise Cancelled()
+        if self._is_in_sample and self.takes("skips"):
+            raise _SampleSkipped()
+
+    @contextmanager
+    def sample(self) -> Iterator[None]:
+        """What is made inside can be skipped: it ends at its next step, and the task goes on."""
+        self._is_in_sample = True
+        try:
+            yield
+        except _SampleSkipped:
+            self.info("A result was skipped.")
+        finally:
+            self._is_in_sample = False
 
     def is_cancelled(self) -> bool:
         """Whether the user has ended the task."""
@@ -91,12 +110,12 @@ class Reporter:
         """Whether the user wants what there is, and no more."""
         return bool(self.control.get("early_stop"))
 
-    def pending(self, wish: Literal["extra_orders", "extra_windows"]) -> int:
-        """How many samples or windows the user has asked for that nobody has made yet."""
+    def pending(self, wish: Literal["extra_orders", "extra_windows", "skips"]) -> int:
+        """How many samples, windows or skips the user has asked for that nobody has granted yet."""
         return max(int(self.control.get(wish, 0) or 0) - self._taken[wish], 0)
 
-    def takes(self, wish: Literal["extra_orders", "extra_windows"]) -> bool:
-        """Whether there is such a sample or window; the caller makes it."""
+    def takes(self, wish: Literal["extra_orders", "extra_windows", "skips"]) -> bool:
+        """Whether there is such a wish; the caller grants it."""
         if not self.pending(wish):
             return False
         self._taken[wish] += 1

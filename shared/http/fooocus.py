@@ -130,9 +130,6 @@ def to_settings(wishes: Wishes, model_type: str, params: Mapping[str, Param]) ->
         **knobs,
         **_pictures(wishes),
     }
-    if "keep_initial_latent" not in params:
-        for part in (settings, *settings.get("enhance", ())):
-            part.pop("keep_initial_latent", None)
     if wishes.loras:
         settings["activated_loras"] = [name for name, _ in wishes.loras[:MOST_LORAS]]
         settings["loras_multipliers"] = " ".join(f"{weight:g}" for _, weight in wishes.loras[:MOST_LORAS])
@@ -266,9 +263,9 @@ def _varied(wishes: Wishes) -> dict[str, Any]:
 
 def _repainted(wishes: Wishes) -> dict[str, Any]:
     advanced = wishes.advanced
-    settings: dict[str, Any] = {"image_guide": wishes.inpaint_image, "image_mode": 2, "paste_back": 1}
+    settings: dict[str, Any] = {"image_guide": wishes.inpaint_image, "paste_back": 1}
     if wishes.inpaint_mask:
-        settings["image_mask"] = wishes.inpaint_mask
+        settings["image_mode"], settings["image_mask"] = 2, wishes.inpaint_mask
         settings["mask_expand"] = int(advanced.get("inpaint_erode_or_dilate") or 0)
         settings["invert_mask"] = int(bool(advanced.get("invert_mask_checkbox")))
     if wishes.outpaint_selections:

@@ -199,7 +199,6 @@ class Runtime:
             if Runtime._current is self:
                 Runtime._current = None
         atexit.unregister(self.close)
-        self.model_files.downloads.close()
         self.worker.stop()
         self.executor.close()
         self.history.close()

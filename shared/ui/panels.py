@@ -11,9 +11,7 @@ import gradio as gr
 from shared.ui.texts import current_language, languages, panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("base.js", "lists.js", "form.js", "memory.js", "results.js", "stage.js", "queue.js", "gallery.js",
-           "library.js", "compare.js", "dropped.js", "models.js", "live.js")  # fmt: skip
-STYLES = ("page.css", "lists.css")
+SCRIPTS = ("base.js", "form.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
@@ -34,10 +32,9 @@ def page_head(settings: Sequence[str], version: str) -> str:
     }  # fmt: skip
     config = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)
-    styles = "".join(f'<link rel="stylesheet" href="wangp/assets/{style}?{version}">' for style in STYLES)
     return (
         f"<title>{say('title')}</title>"
         '<link rel="icon" href="wangp/assets/icon.svg" type="image/svg+xml">'
-        f"{styles}"
+        f'<link rel="stylesheet" href="wangp/assets/page.css?{version}">'
         f'<script type="application/json" id="wangp-config">{config}</script>{scripts}'
     )

@@ -251,6 +251,20 @@ def test_early_stop_keeps_what_there_is(engine: Engine) -> None:
     assert len(outputs) == 1
 
 
+def test_a_skipped_sample_ends_at_its_next_step_and_the_others_are_made(engine: Engine) -> None:
+    def skip_in_second(event: object) -> None:
+        if isinstance(event, Progress) and event.text.startswith("Sample 2/3") and event.step == 1:
+            engine.control.set("skips", 1)
+
+    engine.on_event = skip_in_second
+
+    outputs = engine.make(repeat_generation=3, seed=10)
+
+    assert [output.settings["seed"] for output in outputs] == [10, 12]
+    assert "A result was skipped." in engine.infos
+    assert len([step for step in engine.steps if step.text.startswith("Sample 2/3")]) == 1
+
+
 def test_extra_orders_add_samples(engine: Engine) -> None:
     engine.on_event = lambda event: engine.control.set("extra_orders", 2) if isinstance(event, Preview) else None
 

@@ -1,10 +1,11 @@
 """Golden conversations: requests to a service, what it must queue, how the task goes, and the replies it must give.
 
 A file holds `flags` of the program and `steps` in order. A step sends a request and gives its reply (`send`, `reply`),
-names settings of the newest queued task (`queued`), or plays what a worker would tell of the oldest one (`play`).
+names settings of the newest queued task (`queued`), or plays what a worker would tell of the oldest one (`play`);
+`meanwhile` plays it while the request of the same step is waiting.
 In texts `$name` stands for a value: it is learnt where it first stands alone in a reply, and must be the same later;
-`$any` is never learnt. `$picture:64x48` is a data URI of a picture of that size; `files` are data URIs or texts.
-Replies name the host `testserver`.
+`$any` is never learnt. `$picture:64x48` is a data URI of a picture of that size. `has` in a reply names fields of it
+and leaves the others open.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import io
 import json
 import re
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,8 +77,13 @@ class Conversation:
 
     def step(self, step: dict[str, Any]) -> None:
         """One step."""
+        player = threading.Thread(target=self.play, args=(step.get("meanwhile"),))
+        if "meanwhile" in step:
+            player.start()
         if "send" in step:
             self._exchange(self.filled(step["send"]), step["reply"])
+        if "meanwhile" in step:
+            player.join(10)
         if "queued" in step:
             params = max(self.runtime.queue.tasks(), key=lambda task: task.id).params
             self.match({name: params.get(name) for name in step["queued"]}, step["queued"], "queued")
@@ -92,7 +99,7 @@ class Conversation:
 
     def _task(self) -> Task:
         running = [task for task in self.runtime.queue.tasks() if task.status == "running"]
-        task = running[0] if running else self.runtime.queue.take(timeout_s=1)
+        task = running[0] if running else self.runtime.queue.take(timeout_s=5)
         assert task is not None, "no task waits"
         return task
 
@@ -141,14 +148,18 @@ class Conversation:
 
     def _exchange(self, send: dict[str, Any], expected: dict[str, Any]) -> None:
         options = {name: send[name] for name in ("headers", "json", "content", "params", "data") if name in send}
-        if "files" in send:
-            options["files"] = {name: _upload(text) for name, text in send["files"].items()}
         answer = self.client.request(send["method"], send["path"], follow_redirects=False, **options)
         assert answer.status_code == expected["status"], f"{answer.status_code} {answer.text[:500]}"
         for name, value in expected.get("headers", {}).items():
             self.match(answer.headers.get(name), value, name)
         if "json" in expected:
             self.match(answer.json(), expected["json"], "reply")
+        if "has" in expected:
+            found = answer.json()
+            self.match({name: found.get(name) for name in expected["has"]}, expected["has"], "reply")
+        if "picture" in expected:
+            size = Image.open(io.BytesIO(answer.content)).size
+            assert f"{size[0]}x{size[1]}" == expected["picture"], size
         if "text" in expected:
             self.match(answer.text, expected["text"], "reply")
 
@@ -188,11 +199,6 @@ class Conversation:
         """End service and queue."""
         self.context.close()
         self.runtime.close()
-
-
-def _upload(text: str) -> bytes:
-    """The content of a file: what a data URI holds, else the text itself."""
-    return base64.b64decode(text.partition(",")[2]) if text.startswith("data:") else text.encode()
 
 
 def _like(found: Any, wanted: str) -> bool:

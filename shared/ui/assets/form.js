@@ -165,7 +165,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    const button = document.getElementById(document.body.classList.contains("wg-editing") ? "put_back" : "generate");
+    const button = document.getElementById("generate");
     if (!button) return;
     event.preventDefault();
     event.stopPropagation();
@@ -189,9 +189,7 @@
     endDrag();
     if (!hasFiles(event) || ownField(event.target)) return;
     event.preventDefault();
-    const file = event.dataTransfer.files[0];
-    if (wangp.shownTab() === "generator") wangp.importFile(file);
-    else wangp.inspectFile(file);
+    wangp.importFile(event.dataTransfer.files[0]);
   }, false);
   function endDrag() { depth = 0; overlay?.remove(); }
 
