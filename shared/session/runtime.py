@@ -23,6 +23,7 @@ from shared.engine.queue import TaskQueue
 from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.engine.worker import Worker
+from shared.session.catalogue import Catalogue
 from shared.session.checks import task_problems
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
@@ -74,6 +75,7 @@ class Runtime:
         self.notices += self.registry.broken
         self.history = HistoryStore(self.queue.folder)
         self.model_files = ModelFiles(self)
+        self.catalogue = Catalogue(self)
         self.hooks: dict[str, Callable[..., Any]] = {}
         self.executor = self._make_executor(executor)
         self.worker = Worker(self.queue, self.executor)

@@ -88,6 +88,7 @@ def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> 
     return {
         "model_type": model_type,
         "name": model.name,
+        "family": registry.handler(model).label,
         "fps": model.fps,
         "availability": registry.availability(model),
         "rules": {name: rule for name, param in params.items() if (rule := rule_as_json(param.visible_if))},

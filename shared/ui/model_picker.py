@@ -1,4 +1,4 @@
-"""Family and model, and a line on what the chosen one is."""
+"""Which model the form is for: a button that opens the finder, and a line on what the chosen model is."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from typing import Any
 import gradio as gr
 
 from shared.ui.catalogue import family_choices, model_choices, model_note
+from shared.ui.panels import panel
 from shared.ui.texts import say
 
 
 class ModelPicker:
-    """Two dropdowns; the family is shown only where there are several."""
+    """The finder's button (assets/finder.js), and family and model as components that plugins ask for by name."""
 
     def __init__(self, registry: Any, model_type: str, model_files: Any = None) -> None:
         self.registry, self.model_files = registry, model_files
         self.note: Any = None
         families = family_choices(registry)
         family = registry.get(model_type).family if model_type else ""
-        self.family = gr.Dropdown(
-            families, value=family, label=say("family"), elem_id="family", visible=len(families) > 1, min_width=100,
-            container=False, show_label=False, scale=1,
-        )  # fmt: skip
+        self.finder = panel("finder", ["choose_model"])
+        self.family = gr.Dropdown(families, value=family, label=say("family"), elem_id="family", visible="hidden")
         self.model = gr.Dropdown(
-            model_choices(registry, family), value=model_type, label=say("model"), elem_id="model_type", min_width=140,
-            container=False, show_label=False, scale=2,
+            model_choices(registry, family), value=model_type, label=say("model"), elem_id="model_type",
+            visible="hidden",
         )  # fmt: skip
 
     def add_note(self, model_type: str) -> None:
@@ -44,7 +43,7 @@ class ModelPicker:
         """The updates that choose a model."""
         family, families = self.registry.get(model_type).family, family_choices(self.registry)
         return {
-            self.family: gr.update(choices=families, value=family, visible=len(families) > 1),
+            self.family: gr.update(choices=families, value=family),
             self.model: gr.update(choices=model_choices(self.registry, family), value=model_type),
             self.note: model_note(self.registry, model_type, self.model_files),
         }

@@ -11,7 +11,8 @@ import gradio as gr
 from shared.ui.texts import current_language, languages, panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("base.js", "form.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
+SCRIPTS = ("base.js", "form.js", "finder.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
+STYLES = ("page.css", "finder.css")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
@@ -32,9 +33,10 @@ def page_head(settings: Sequence[str], version: str) -> str:
     }  # fmt: skip
     config = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)
+    styles = "".join(f'<link rel="stylesheet" href="wangp/assets/{sheet}?{version}">' for sheet in STYLES)
     return (
         f"<title>{say('title')}</title>"
         '<link rel="icon" href="wangp/assets/icon.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="wangp/assets/page.css?{version}">'
+        f"{styles}"
         f'<script type="application/json" id="wangp-config">{config}</script>{scripts}'
     )

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from shared.core.errors import WanGPError
+from shared.ui.form_routes import add_form_routes
 from shared.ui.live import LiveFeed
 from shared.ui.queue_panel import saved_queue
 from shared.ui.task_view import result_row, task_picture
@@ -40,6 +41,7 @@ def page_routes(runtime: Any, feed: LiveFeed, windows: Windows, is_allowed: Call
     _add_queue(router, runtime)
     _add_results(router, runtime)
     _add_memory(router, runtime)
+    add_form_routes(router, runtime)
     return router
 
 

@@ -122,6 +122,16 @@ class Handlers:
             gr.Info(say("not_applicable", model=name, names=", ".join(sorted(dropped))))
         return self._show(state, model, kept, extra)
 
+    def find_model(
+        self, event: gr.EventData, token: str, state: dict[str, Any], model: str, extra: str, *values: Any
+    ) -> Updates:
+        """The same for a model chosen in the finder."""
+        wanted = str((event._data or {}).get("model") or "")
+        if wanted not in self.runtime.registry.models():
+            gr.Warning(say("model_gone", model=wanted))
+            return {}
+        return self.choose_model(token, state, wanted, extra, *values)
+
     def choose_family(self, state: dict[str, Any], family: str) -> Updates:
         """Choose the family's model used last; the form follows by the model's own event."""
         model = self.picker.first_of(family, AppState(state).last_model_per_family.get(family, ""))

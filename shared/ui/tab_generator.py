@@ -100,6 +100,7 @@ def _wire_form(context: PageContext) -> None:
     parts["generate"].click(guarded(handlers.generate), window, [parts["problems"]], **QUIET)
     parts["add"].click(guarded(handlers.add_to_queue), window, [parts["problems"]], **QUIET)
     picker.model.input(guarded(handlers.choose_model), window, shown, **QUIET)
+    picker.finder.choose_model(guarded(handlers.find_model), window, shown, **QUIET)
     picker.family.input(
         guarded(handlers.choose_family), [state, picker.family], [picker.model, picker.note], **QUIET
     ).then(guarded(handlers.choose_model), window, shown, **QUIET)

@@ -15,6 +15,7 @@ from shared.engine.history import HistoryStore
 from shared.engine.queue import TaskQueue
 from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
+from shared.session.catalogue import Catalogue
 from shared.session.checks import task_problems
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
@@ -36,6 +37,7 @@ class PageRuntime:
         self.queue = TaskQueue(self.config_dir)
         self.history = HistoryStore(self.config_dir)
         self.model_files = ModelFiles(self)  # type: ignore[arg-type]
+        self.catalogue = Catalogue(self)  # type: ignore[arg-type]
         self.states: list[dict[str, Any]] = []
 
     def attach_state(self, state: dict[str, Any]) -> None:

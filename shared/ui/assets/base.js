@@ -82,6 +82,7 @@
     file: "M7 3h7l4 4v14H7zM14 3v4h4", theme: "M12 4a8 8 0 1 0 8 8 6 6 0 0 1-8-8z", save: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
     open: "M12 15V4M7 8l5-5 5 5M5 20h14", clear: "M5 5h14v14H5zM9 9l6 6M15 9l-6 6", film: "M4 5h16v14H4zM8 5v14M16 5v14M4 9h4M4 15h4M16 9h4M16 15h4",
     sound: "M9 18V6l10-2v12M9 18a3 3 0 1 1-3-3 3 3 0 0 1 3 3zM19 16a3 3 0 1 1-3-3 3 3 0 0 1 3 3z",
+    search: "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM16 16l5 5",
     dice: "M5 5h14v14H5zM9 9h.01M15 15h.01M12 12h.01M15 9h.01M9 15h.01",
   };
   wangp.icon = (name) => {
@@ -106,6 +107,8 @@
     if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
     return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
   };
+
+  wangp.size = (bytes) => bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
 
   wangp.toast = (text, kind = "info") => {
     let box = document.getElementById("wangp-toasts");

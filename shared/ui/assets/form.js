@@ -40,6 +40,7 @@
     if (!wangp.model) new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
     const told = typeof facts === "string" ? JSON.parse(facts) : facts;
     wangp.model = { ...wangp.model, ...told };
+    wangp.emit("model", wangp.model);
     if (told.values) {
       // Files just shown are told by their own change, with the address that the page has for them.
       const files = Object.entries(values).filter(([name, value]) => typeof value === "object" && told.values[name]);
