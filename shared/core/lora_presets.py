@@ -118,6 +118,26 @@ def write_preset(folder: LoraFolder, name: str, settings: Mapping[str, Any], *, 
     return write_atomic(folder.path / f"{stem}{PRESET_ENDING}", text.encode())
 
 
+def write_settings_preset(folder: LoraFolder, name: str, settings: Mapping[str, Any]) -> Path:
+    """Save whole settings, as they are exported, as `<name>.json` in the LoRA folder. Raises WanGPError.
+
+    A LoRA preset of the same name becomes `<name>.bkp`.
+    """
+    stem = safe_name(name.removesuffix(".json"))
+    other = folder.path / f"{stem}{PRESET_ENDING}"
+    if other.is_file():
+        os.replace(other, folder.path / f"{stem}.bkp")
+    text = json.dumps(dict(settings), indent=4, ensure_ascii=False)
+    return write_atomic(folder.path / f"{stem}.json", text.encode())
+
+
+def delete_preset(preset: LoraPreset) -> None:
+    """Take a user's preset off the disk. Raises SettingsError for an accelerator profile, which came with WanGP."""
+    if preset.kind == "accelerator":
+        raise SettingsError(f'lora_preset: "{preset.name}" came with the program and stays.')
+    preset.path.unlink(missing_ok=True)
+
+
 def _with_lset(settings: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
     loras, text = merge_loras_settings(
         _loras(settings),

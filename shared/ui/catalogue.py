@@ -9,7 +9,7 @@ from shared.core.errors import ModelNotFound
 from shared.core.params import Param
 from shared.core.units import size_text
 from shared.ui.controls import shown_value
-from shared.ui.texts import say
+from shared.ui.texts import say, setting_label, term
 
 STARTER = "starter"
 MAIN = ("image_mode", "resolution", "seed", "video_length", "num_inference_steps", "guidance_scale")
@@ -17,6 +17,7 @@ TOP = ("prompt",)
 # Told by other parts of the page or by the media given: they have a component (plugins ask for it), no place of theirs.
 UNSEEN = ("image_prompt_type", "client_id", "mode", "model_type")
 PLACED_ELSEWHERE = frozenset((*MAIN, *TOP, *UNSEEN))
+TOLD_CHOICES = ("multi_prompts_gen_type",)  # choices that the browser shows outside their control
 _SIZED: Mapping[str, str] = {"partial": "partial_size", "missing": "missing_size"}
 MARKS: Mapping[str, str] = {"available": "", "partial": " ◐", "missing": " ↓"}
 
@@ -93,6 +94,13 @@ def model_facts(registry: Any, model_type: str, defaults: Mapping[str, Any]) -> 
         "availability": registry.availability(model),
         "rules": {name: rule for name, param in params.items() if (rule := rule_as_json(param.visible_if))},
         "groups": _grouped(params),
+        "labels": {name: setting_label(param) for name, param in params.items()},
+        "media": {name: param.kind for name, param in params.items() if param.is_media},
+        "choices": {
+            name: [[term(str(label)), value] for label, value in params[name].choices]
+            for name in TOLD_CHOICES
+            if name in params
+        },
         "defaults": {
             name: shown_value(param, defaults.get(name)) for name, param in params.items() if not param.is_media
         },

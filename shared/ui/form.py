@@ -16,6 +16,7 @@ from shared.core.state import AppState
 from shared.ui.catalogue import MAIN, PLACED_ELSEWHERE, TOP, UNSEEN, place_of
 from shared.ui.controls import control_for, refresh, setting_value, shown_value
 from shared.ui.texts import group_label, say, setting_label
+from shared.ui.trims import TRIMS, trimmed
 
 KEPT_OVER_MODELS = ("prompt", "negative_prompt", "seed")
 OPEN_GROUPS = ("media",)
@@ -24,9 +25,7 @@ OPEN_GROUPS = ("media",)
 class Form:
     """The controls by the names of their settings, and the passage of values between them and settings dicts."""
 
-    def __init__(
-        self, registry: Any, model_type: str, defaults: Mapping[str, Any], *, opens_all: bool = False
-    ) -> None:
+    def __init__(self, registry: Any, model_type: str, defaults: Mapping[str, Any], *, opens_all: bool = False) -> None:
         self.registry, self.opens_all = registry, opens_all
         self.params: dict[str, Param] = _all_params(registry)
         self.first_model = model_type
@@ -107,7 +106,9 @@ class Form:
         A setting that the other values switch off (`visible_if`) is left out, as it is on the screen.
         """
         params = self.model_params(model_type)
-        settings: dict[str, Any] = {**read_extra(extra), "model_type": model_type}
+        kept = read_extra(extra)
+        trims = kept.pop(TRIMS, None)
+        settings: dict[str, Any] = {**kept, "model_type": model_type}
         for name, shown in zip(self.names, values, strict=True):
             if name in params and name not in UNSEEN:
                 settings[name] = setting_value(params[name], shown)
@@ -116,7 +117,7 @@ class Form:
         for name in hidden:
             del settings[name]
         settings["image_prompt_type"] = start_letters(settings, params)
-        return {name: value for name, value in settings.items() if value is not None}
+        return trimmed({name: value for name, value in settings.items() if value is not None}, trims)
 
     def setting(self, model_type: str, name: str, shown: Any) -> Any:
         """The value of one setting from what its control gave."""
@@ -151,9 +152,9 @@ class Form:
             if name not in UNSEEN
         }
 
-    def carried_over(self, old: str, new: str, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[
-        dict[str, Any], list[str]
-    ]:
+    def carried_over(
+        self, old: str, new: str, settings: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
         """What stays when the model changes, and the labels of what the new model does not use.
 
         The prompt, the seed and media stay; another value stays when it was changed from the old model's own.

@@ -11,8 +11,23 @@ import gradio as gr
 from shared.ui.texts import current_language, languages, panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("base.js", "form.js", "finder.js", "memory.js", "stage.js", "queue.js", "gallery.js", "live.js")
-STYLES = ("page.css", "finder.css")
+SCRIPTS = (
+    "base.js",
+    "form.js",
+    "finder.js",
+    "presets.js",
+    "tools.js",
+    "loras.js",
+    "media.js",
+    "clip.js",
+    "mask.js",
+    "memory.js",
+    "stage.js",
+    "queue.js",
+    "gallery.js",
+    "live.js",
+)
+STYLES = ("page.css", "finder.css", "form.css")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:

@@ -24,11 +24,11 @@ from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
 from shared.ui.gallery import delete_result, picture_of, result_entry
 from shared.ui.imports import import_file, settings_over_defaults
-from shared.ui.lora_presets import PresetPicker
 from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
 from shared.ui.shell import LANGUAGE
 from shared.ui.texts import USUAL, current_language, say
+from shared.ui.trims import without_suffixes
 from shared.ui.windows import Windows
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Handlers:
         self.problems: Any = None
         self.exported: Any = None
         self.token: Any = None
-        self.presets: PresetPicker | None = None
+        self.presets: Any = None  # a PresetPicker, where the page has one
         self._exports = itertools.count()  # the browser hears a value only when it differs from the last
         self.tell_windows: Callable[[str], None] = lambda kind: None
 
@@ -140,9 +140,11 @@ class Handlers:
     def _show(self, state: dict[str, Any], model: str, settings: dict[str, Any], extra: str) -> Updates:
         view = AppState(state)
         remember(state, model, settings)
+        settings, extra = without_suffixes(settings, extra)
         view.last_model_per_family[self.runtime.registry.get(model).family] = model
         facts = model_facts(self.runtime.registry, model, default_settings(self.runtime, model))
         facts |= {"extra": extra, "values": self.form.shown_values(model, settings)}
+        facts["presets"] = self.presets.facts(model) if self.presets is not None else []
         return {
             **self.form.show(model, settings), **self.picker.show(model),
             **(self.presets.show(model) if self.presets is not None else {}),

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from shared.ui.lora_presets import PresetPicker
+from shared.ui.form_tools import EVENTS, FormTools
+from shared.ui.lora_presets import PRESET_EVENTS, PresetPicker, Presets
 from shared.ui.model_picker import ModelPicker
 from shared.ui.panels import panel
 from shared.ui.queue_panel import QueuePanel
@@ -34,6 +35,7 @@ def build(context: PageContext) -> None:
     _wire_form(context)
     _wire_files(context)
     _wire_results(context)
+    _wire_tools(context)
     parts["queue"].wire()
 
 
@@ -48,7 +50,9 @@ def _build_parts(context: PageContext, model: str) -> None:
             with gr.Row(elem_classes=["wg-picker"]):
                 parts["picker"] = ModelPicker(runtime.registry, model, runtime.model_files)
             parts["picker"].add_note(model)
+            parts["preset_bar"] = panel("presets", PRESET_EVENTS)
             form.add_top()
+            parts["tools"] = panel("tools", EVENTS)
             form.add_media()
             with gr.Row(elem_id="wangp-buttons", elem_classes=["wg-buttons"]):
                 parts["generate"] = gr.Button(
@@ -59,6 +63,7 @@ def _build_parts(context: PageContext, model: str) -> None:
             form.add_settings()
             with form.groups.get("lora", nullcontext()):
                 parts["presets"] = PresetPicker(runtime, model)
+                panel("loras")
             _build_file_buttons(parts)
         with gr.Column(elem_id="wangp-side", elem_classes=["wg-column"], min_width=300):
             parts["stage"] = panel("stage", STAGE_EVENTS)
@@ -77,6 +82,7 @@ def _build_file_buttons(parts: dict[str, Any]) -> None:
             say("import_settings"), elem_id="import_settings", size="sm", file_count="single", min_width=120,
         )  # fmt: skip
         parts["export"] = gr.Button(say("export_settings"), elem_id="export_settings", size="sm", min_width=120)
+        parts["keep_preset"] = gr.Button(say("keep_preset"), elem_id="keep_preset", size="sm", min_width=120)
         parts["save_default"] = gr.Button(say("save_default"), elem_id="save_default", size="sm", min_width=120)
         parts["reset"] = gr.Button(say("reset"), elem_id="reset", size="sm", min_width=80)
 
@@ -113,6 +119,23 @@ def _wire_form(context: PageContext) -> None:
     for name, control in controls.items():
         control.change(None, [control], None, js=f"(value) => {{ window.wangp.changed('{name}', value); }}",
                        show_progress="hidden", queue=False, api_visibility="private")  # fmt: skip
+
+
+def _wire_tools(context: PageContext) -> None:
+    handlers, picker, parts = context.handlers, context.picker, context.parts
+    tools = context.parts["form_tools"] = FormTools(handlers)
+    window = [context.token, context.state, picker.model, parts["extra"], *context.form.inputs]
+    for name in EVENTS:
+        outputs = [parts["extra"], parts["facts"]] if name == "trim" else context.form.inputs
+        getattr(parts["tools"], name)(
+            guarded(getattr(tools, name)), [picker.model, parts["extra"]], outputs, **QUIET
+        )  # fmt: skip
+    parts["keep_preset"].click(None, js="() => window.wangp.keepPreset()", **QUIET)
+    presets = Presets(handlers, parts["presets"])
+    bar = parts["preset_bar"]
+    bar.use_preset(guarded(presets.use), window, context.shown, **QUIET)
+    bar.keep_preset(guarded(presets.keep), window, [parts["facts"], parts["problems"]], **QUIET)
+    bar.delete_preset(guarded(presets.delete), [picker.model], [parts["facts"]], **QUIET)
 
 
 def _wire_files(context: PageContext) -> None:

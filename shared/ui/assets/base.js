@@ -82,6 +82,9 @@
     file: "M7 3h7l4 4v14H7zM14 3v4h4", theme: "M12 4a8 8 0 1 0 8 8 6 6 0 0 1-8-8z", save: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
     open: "M12 15V4M7 8l5-5 5 5M5 20h14", clear: "M5 5h14v14H5zM9 9l6 6M15 9l-6 6", film: "M4 5h16v14H4zM8 5v14M16 5v14M4 9h4M4 15h4M16 9h4M16 15h4",
     sound: "M9 18V6l10-2v12M9 18a3 3 0 1 1-3-3 3 3 0 0 1 3 3zM19 16a3 3 0 1 1-3-3 3 3 0 0 1 3 3z",
+    history: "M4 12a8 8 0 1 0 3-6.2M4 4v4h4M12 8v4l3 2", braces: "M9 4c-4 0-1 7-5 8 4 1 1 8 5 8M15 4c4 0 1 7 5 8-4 1-1 8-5 8", plus: "M12 5v14M5 12h14",
+    camera: "M4 8h4l2-3h4l2 3h4v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z", paste: "M8 5H5v16h14V5h-3M9 3h6v4H9z", grid: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
+    cut: "M6 9a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM6 21a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM8.5 8L20 19M8.5 16L20 5", brush: "M20 4L10 14M8 15c-3 0-3 3-5 5 4 0 6-1 6-4z",
     search: "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM16 16l5 5",
     dice: "M5 5h14v14H5zM9 9h.01M15 15h.01M12 12h.01M15 9h.01M9 15h.01",
   };
@@ -123,6 +126,23 @@
     if (kind !== "error") setTimeout(() => toast.remove(), 7000);
     else setTimeout(() => toast.remove(), 20000);
   };
+
+  // A dialog that is shown at once; it closes with Esc, its cross, or a click beside it.
+  wangp.dialog = (title, ...children) => {
+    const dialog = wangp.el("dialog", { class: "wg-dialog wg-plain", "aria-label": title, onclick: (event) => event.target === dialog && dialog.close() },
+      wangp.el("div", { class: "wg-dialog-head" }, wangp.el("h2", {}, title), wangp.button("close", wangp.say("close"), () => dialog.close(), { bare: true })),
+      wangp.el("div", { class: "wg-dialog-body" }, ...children));
+    document.body.append(dialog);
+    dialog.showModal();
+    return dialog;
+  };
+
+  // JSON of an address under wangp/; null when it cannot be had.
+  wangp.get = async (path, options = {}) => {
+    const answer = await fetch(wangp.url(path), options).catch(() => null);
+    return answer?.ok ? answer.json() : null;
+  };
+  wangp.post = (path, body) => wangp.get(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
   wangp.save = (name, text) => {
     const link = wangp.el("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: name });

@@ -115,6 +115,7 @@
       const label = box.querySelector(".label-wrap > span:first-child");
       if (label) label.dataset.changed = changed ? say("changed", { count: changed }) : "";
     }
+    for (const name of wangp.settings) markChanged(name);
     for (const setting of document.querySelectorAll(".wg-main .wg-setting")) {
       setting.title = setting.querySelector(".info-text")?.textContent ?? "";
     }
@@ -125,7 +126,7 @@
 
   const TIPS = {
     generate: "tip_generate", add_to_queue: "tip_add", import_settings: "tip_import", export_settings: "tip_export",
-    save_default: "tip_default", reset: "tip_reset",
+    keep_preset: "tip_preset", save_default: "tip_default", reset: "tip_reset",
   };
   function addTips() {
     for (const [id, tip] of Object.entries(TIPS)) {
@@ -141,6 +142,24 @@
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }, { bare: true, kind: "wg-dice" });
     input?.after(dice);
+  }
+
+  wangp.value = (name) => values[name];
+  wangp.changedNames = () => Object.keys(wangp.model?.defaults ?? {}).filter(isChanged);
+
+  // A changed setting carries a small arrow beside its name that puts it back.
+  function markChanged(name) {
+    const box = document.getElementById(name);
+    if (!box || name === "prompt") return;
+    const changed = isChanged(name);
+    box.classList.toggle("wg-changed", changed);
+    let back = box.querySelector(".wg-put-back");
+    if (!changed || back) return changed ? undefined : back?.remove();
+    back = wangp.button("retry", say("put_back", { name: wangp.model.labels[name] }), (event) => {
+      event.preventDefault();
+      wangp.putBack([name]);
+    }, { bare: true, kind: "wg-put-back" });
+    (box.querySelector("[data-testid='block-info']") ?? box.querySelector("label") ?? box).append(back);
   }
 
   function isChanged(name) {
