@@ -16,6 +16,7 @@ from typing import Any
 sys.modules.setdefault("wgp", sys.modules[__name__])
 
 ROOT = Path(__file__).resolve().parent
+RESTART = 42  # the exit code by which run.sh starts the program again
 _GENERATION = ("generate_video", "generate_media", "generate_preview")
 
 
@@ -51,12 +52,12 @@ def _serve(flags: Any, given: Sequence[str]) -> int:
 
     runtime = Runtime.open(ROOT, flags.config or None, given, executor="process")
     try:
-        services = open_services(runtime, flags)
+        services = open_services(runtime, runtime.args)
         try:
-            serve(runtime, flags, services.routes)
+            wants_restart = serve(runtime, runtime.args, services.routes)
         finally:
             services.close()
-        return 0
+        return RESTART if wants_restart else 0
     finally:
         runtime.close()
 

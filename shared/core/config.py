@@ -78,6 +78,11 @@ class Config:
         with self._lock:
             self._overrides.update(copy.deepcopy(dict(values)))
 
+    def is_overridden(self, key: str) -> bool:
+        """Whether a flag of the command line decides in this run, whatever the file says."""
+        with self._lock:
+            return key in self._overrides
+
     def update(self, **values: Any) -> None:
         """Change several values and save them."""
         with self._lock:
@@ -202,6 +207,15 @@ _FIRST_RUN: dict[str, Any] = {
 
 _USUAL: dict[str, Any] = {
     "language": "",
+    "output_filename": "",
+    "vram_safety_coefficient": 0.8,
+    "server_name": "",
+    "server_port": 0,
+    "auth": "",
+    "apikey": "",
+    "base_url": "",
+    "queue_size": 100,
+    "queue_history": 0,
     "offline": False,
     "hf_token": "",
     "hf_endpoint": "",

@@ -25,7 +25,7 @@ LORA_FOLDERS = (
 # Accepted for the sake of WanGP's start scripts; `unserved_flags` names those in use.
 UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
-    "debug_deepy", "share", "theme", "lock_config", "lock_model", "betatest", "debug_gen_form",
+    "debug_deepy", "share", "theme", "lock_model", "betatest", "debug_gen_form",
     "check_loras", "multiple_images", "compile", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B",
     "i2v_14B",

@@ -161,7 +161,9 @@ class OutputWriter:
 
     def _path(self, product: Product) -> Path:
         folder = self._services.output_folder(product.media_type, self._task)
-        return output_path(folder, {**product.settings, "number": product.index}, self._extension(product)).resolve()
+        template = product.settings.get("output_filename") or self._services.config.get("output_filename")
+        named = {**product.settings, "output_filename": template, "number": product.index}
+        return output_path(folder, named, self._extension(product)).resolve()
 
     @property
     def _image_codec(self) -> str:

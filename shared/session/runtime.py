@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from shared.core.config import Config
 from shared.core.flags import lora_dirs, parse_flags, unserved_flags
+from shared.core.program_settings import fill_flags
 from shared.core.state import AppState
 from shared.core.task import Task
 from shared.core.version import VERSION
@@ -25,6 +26,7 @@ from shared.engine.registry import Registry
 from shared.engine.worker import Worker
 from shared.session.catalogue import Catalogue
 from shared.session.checks import task_problems
+from shared.session.machine import machine_facts
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
 from shared.session.private_folder import make_private_folder
@@ -67,6 +69,7 @@ class Runtime:
         self.notices = [f"{flag} is not known and has no effect." for flag in unknown if flag.startswith("-")]
         self.notices += [f"{flag} has no effect in this version." for flag in unserved_flags(self.args)]
         self.config = Config.load(config_dir)
+        fill_flags(self.args, parse_flags(())[0], self.config)
         self.config.override(_overrides(self.args))
         self.registry = Registry(root, self.config)
         self._private_folder = None if is_server else make_private_folder()
@@ -168,6 +171,10 @@ class Runtime:
     def memory_need(self, settings: Mapping[str, Any]) -> MemoryNeed | None:
         """What a settings dict would take of this machine's memory; None where that is not known."""
         return memory_need(settings, self.registry, self.config, self.executor.device)
+
+    def machine(self) -> dict[str, Any]:
+        """What the program runs on: device, memory, system, versions."""
+        return machine_facts(self.executor.device)
 
     def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
         """Queue one settings dict; it is on disk when this returns."""

@@ -35,12 +35,12 @@ class Page:
     context: PageContext
 
 
-def serve(runtime: Any, args: Any, services: Any = ()) -> None:
+def serve(runtime: Any, args: Any, services: Any = ()) -> bool:
     """Serve the page, with the routes of HTTP services, until the program is ended.
 
-    Raises WanGPError when its address cannot be listened on.
+    True when it is to be started again. Raises WanGPError when its address cannot be listened on.
     """
-    serve_page(build_app, runtime, args, services)
+    return serve_page(build_app, runtime, args, services)
 
 
 def build_app(runtime: Any, tabs: Sequence[Tab] = ()) -> Page:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from shared.ui.controls import kind_of, refresh
 from shared.ui.defaults import default_settings
 from shared.ui.form import KEPT_OVER_MODELS
 from shared.ui.gallery import picture_of, result_entry
+from shared.ui.page_files import page_copy, page_folder
 from shared.ui.run import Handlers, Updates, uploaded_paths
 from shared.ui.texts import say, setting_label
 from shared.ui.trims import with_trim
 
 EVENTS = ("set_values", "put_back", "take_result", "take_frame", "trim")
-PICTURES = "wangp-pictures"
 
 
 class FormTools:
@@ -72,7 +71,7 @@ class FormTools:
 
     def _file_of(self, told: Mapping[str, Any], param: Param) -> str:
         entry = result_entry(self.runtime, told.get("id"))
-        return picture_of(entry) if param.kind == "image" else str(entry.path)
+        return picture_of(entry) if param.kind == "image" else page_copy(entry.path)
 
     def _into(self, model: str, name: str, make: Any) -> Updates:
         param = self.form.model_params(model).get(name)
@@ -110,7 +109,6 @@ def clip_path(runtime: Any, told: Mapping[str, Any]) -> str:
 
 
 def _saved(picture: Image.Image, name: str) -> str:
-    folder = Path(tempfile.gettempdir()) / PICTURES
-    folder.mkdir(exist_ok=True)
-    picture.save(folder / name, compress_level=1)
-    return str(folder / name)
+    target = page_folder() / name
+    picture.save(target, compress_level=1)
+    return str(target)

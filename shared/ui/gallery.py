@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ from PIL import Image
 from shared.core.errors import MediaError
 from shared.media.metadata import sidecar_path
 from shared.media.video import frame_at, probe
+from shared.ui.page_files import page_copy, page_folder
 from shared.ui.texts import say
-
-LAST_FRAMES = "wangp-frames"
 
 
 def result_entry(runtime: Any, output_id: Any) -> Any:
@@ -29,11 +27,9 @@ def result_entry(runtime: Any, output_id: Any) -> Any:
 def picture_of(entry: Any) -> str:
     """A picture to start from: the result itself, or the last frame of a clip as a PNG. Raises MediaError."""
     if entry.media_type == "image":
-        return str(entry.path)
+        return page_copy(entry.path)
     frame = frame_at(entry.path, probe(entry.path).num_frames - 1)
-    folder = Path(tempfile.gettempdir()) / LAST_FRAMES
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{Path(entry.path).stem}_last.png"
+    target = page_folder() / f"{Path(entry.path).stem}_last.png"
     Image.fromarray(frame).save(target, compress_level=1)
     return str(target)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -20,14 +21,15 @@ SCRIPTS = (
     "loras.js",
     "media.js",
     "clip.js",
-    "mask.js",
+    "mask.js", "settings.js", "guides.js", "notify.js",
     "memory.js",
     "stage.js",
     "queue.js",
     "gallery.js",
     "live.js",
 )
-STYLES = ("page.css", "finder.css", "form.css")
+OPTIONS = ("language", "UI_theme", "notification_sound_enabled", "notification_sound_volume")
+STYLES = ("page.css", "finder.css", "form.css", "settings.css")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
@@ -41,10 +43,16 @@ def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:
     )  # fmt: skip
 
 
-def page_head(settings: Sequence[str], version: str) -> str:
+def page_options(config: Any) -> dict[str, Any]:
+    """What the program's settings say about the look of the page."""
+    return {name: config.get(name) for name in OPTIONS}
+
+
+def page_head(settings: Sequence[str], version: str, options: Mapping[str, Any]) -> str:
     """What the page's <head> needs before Gradio starts, in the visitor's language: style, texts, scripts."""
     told = {
-        "texts": panel_texts(), "settings": list(settings), "language": current_language.get(), "languages": languages()
+        "texts": panel_texts(), "settings": list(settings), "options": dict(options),
+        "language": current_language.get(), "languages": languages(),
     }  # fmt: skip
     config = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)

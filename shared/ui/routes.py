@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from shared.core.errors import WanGPError
 from shared.ui.form_routes import add_form_routes
 from shared.ui.live import LiveFeed
+from shared.ui.program_routes import add_program_routes
 from shared.ui.queue_panel import saved_queue
 from shared.ui.task_view import result_row, task_picture
 from shared.ui.thumbnails import Thumbnails, picture_thumbnail
@@ -42,6 +43,7 @@ def page_routes(runtime: Any, feed: LiveFeed, windows: Windows, is_allowed: Call
     _add_results(router, runtime)
     _add_memory(router, runtime)
     add_form_routes(router, runtime)
+    add_program_routes(router, runtime)
     return router
 
 

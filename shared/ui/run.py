@@ -162,7 +162,7 @@ class Handlers:
         except WanGPError as error:
             return {self.problems: problem_list([str(error)])}
         gr.Info(say("preset_applied", name=Path(str(name)).stem))
-        return self._show_found(state, model, settings)
+        return self.show_found(state, model, settings)
 
     def reset(self, token: str, state: dict[str, Any], model: str) -> Updates:
         """The model's defaults; the prompt too."""
@@ -216,9 +216,10 @@ class Handlers:
             gr.Info(say("imported_queue", count=found.tasks, name=name))
             return {self.problems: ""}
         gr.Info(say("imported", name=name))
-        return self._show_found(state, found.model_type, found.settings)
+        return self.show_found(state, found.model_type, found.settings)
 
-    def _show_found(self, state: dict[str, Any], model: str, settings: dict[str, Any]) -> Updates:
+    def show_found(self, state: dict[str, Any], model: str, settings: dict[str, Any]) -> Updates:
+        """Bring settings from elsewhere into the form; what is not known here is kept aside and told."""
         known, extra = split_extra(settings, self.form.model_params(model))
         if extra:
             gr.Warning(say("imported_unknown", count=len(extra), names=", ".join(sorted(extra))))
@@ -251,7 +252,7 @@ class Handlers:
             gr.Warning(str(error))
             return {}
         gr.Info(say("imported", name=Path(entry.path).name))
-        return self._show_found(state, definition.model_type, settings)
+        return self.show_found(state, definition.model_type, settings)
 
     def use_as_start(self, model: str, event: gr.EventData) -> Updates:
         """Make a result the start image."""

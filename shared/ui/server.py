@@ -21,7 +21,7 @@ from shared.core.errors import WanGPError
 from shared.core.listening import EVERY_ADDRESS, PortError, shown_host
 from shared.core.version import VERSION
 from shared.ui.live import LiveFeed
-from shared.ui.panels import page_head
+from shared.ui.panels import page_head, page_options
 from shared.ui.routes import PREFIX, assets, page_routes
 from shared.ui.shell import PageShell
 from shared.ui.texts import say
@@ -33,10 +33,11 @@ QUEUE_SLEEP_S = 0.03
 SECONDS_TO_END = 2
 
 
-def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: Sequence[BaseRoute] = ()) -> None:
+def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: Sequence[BaseRoute] = ()) -> bool:
     """Serve the page that `build` makes, with the routes of `services` before it, until the program is told to end.
 
-    Raises WanGPError, before anything is built, when the address cannot be listened on.
+    True when the page asked for a restart. Raises WanGPError, before anything is built, when the address cannot be
+    listened on.
     """
     login = login_of(args.auth)
     host = EVERY_ADDRESS if args.listen else args.server_name
@@ -47,11 +48,19 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: S
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
         server_header=False,
     ))  # fmt: skip
+    wants_restart = threading.Event()
+
+    def restart() -> None:
+        wants_restart.set()
+        server.should_exit = True
+
+    app.state.restart = restart
     url = f"http://{shown_host(host)}:{port}"
     threading.Thread(target=_announce, args=(server, url, args.open_browser), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run(sockets=[listener])
+    return wants_restart.is_set()
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -106,8 +115,8 @@ def web_app(
     app.state.gradio = next(route.app for route in reversed(app.routes) if isinstance(route, Mount))
     _calm_down(page.blocks)
     app.add_middleware(
-        PageShell, head=lambda: page_head(page.form.names, VERSION), is_shared=login is None,
-        usual=lambda: str(runtime.config.get("language") or ""),
+        PageShell, head=lambda options: page_head(page.form.names, VERSION, options), is_shared=login is None,
+        options=lambda: page_options(runtime.config),
     )  # fmt: skip
     return app
 

@@ -13,40 +13,45 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.ui.texts import USUAL, current_language, language_of, translate_component
 
+Options = dict[str, Any]
 LANGUAGE = "wangp.language"  # in the ASGI scope of each request
 MOST_PAGES = 16
 _GRADIO_CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
 
 
 class PageShell:
-    """ASGI middleware: `GET /` with `head()` in it; every request in the language of its visitor.
+    """ASGI middleware: `GET /` with `head(options)` in it; every request in the language of its visitor.
 
     Without a login every visitor of a language gets the same page, so the answer is kept for each address that the
     page is reached by: Gradio 6.31 writes out the whole form anew at each visit (20 ms on a small machine, where this
     takes 1). Gradio's own translations follow the browser alone and know no choice on the page, so the components are
-    translated here, in the description of the page that Gradio puts into it.
+    translated here, in the description of the page that Gradio puts into it. `options` are the program's settings
+    that the page depends on.
     """
 
-    def __init__(self, app: ASGIApp, head: Callable[[], str], is_shared: bool, usual: Callable[[], str]) -> None:
-        self.app, self.head, self.is_shared, self.usual = app, head, is_shared, usual
+    def __init__(
+        self, app: ASGIApp, head: Callable[[Options], str], is_shared: bool, options: Callable[[], Options]
+    ) -> None:
+        self.app, self.head, self.is_shared, self.options = app, head, is_shared, options
         self._kept: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `GET /` with the page, hand on everything else."""
         if scope["type"] == "http":
-            scope[LANGUAGE] = language_of(Headers(scope=scope).items(), self.usual())
+            scope[LANGUAGE] = language_of(Headers(scope=scope).items(), str(self.options()["language"] or ""))
             current_language.set(scope[LANGUAGE])
         if scope["type"] != "http" or scope["path"] != "/" or scope["method"] not in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        key = _address(scope)
+        options = self.options()
+        key = (*_address(scope), *options.values())
         pages = self._kept.get(key) if self.is_shared else None
         if pages is None:
             status, headers, body = await self._made(scope, receive)
             if status != 200 or b"</head>" not in body:
                 await _answer(send, status, headers, body)
                 return
-            body = translated_page(body).replace(b"</head>", self.head().encode() + b"</head>", 1)
+            body = translated_page(body).replace(b"</head>", self.head(options).encode() + b"</head>", 1)
             pages = (body, gzip.compress(body, 6))
             if self.is_shared and len(self._kept) < MOST_PAGES and not scope.get("query_string"):
                 self._kept[key] = pages

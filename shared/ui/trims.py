@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.core.settings import MEDIA_KEYS
 from shared.core.virtual_path import build_virtual_media_path, parse_virtual_media_path, strip_virtual_media_suffix
 
 TRIMS = "page_trims"
@@ -34,7 +35,8 @@ def with_trim(extra: str, name: str, file_name: str, part: tuple[int, int] | Non
 def without_suffixes(settings: Mapping[str, Any], extra: str) -> tuple[dict[str, Any], str]:
     """The settings with whole files, and what is kept aside with the parts that their suffixes named."""
     plain = dict(settings)
-    for name, value in settings.items():
+    for name in MEDIA_KEYS:
+        value = settings.get(name)
         spec = parse_virtual_media_path(value) if isinstance(value, str) else None
         if spec is None or spec.extra("vsource"):
             continue

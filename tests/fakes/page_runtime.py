@@ -17,6 +17,7 @@ from shared.engine.queue_file import load_queue, save_queue
 from shared.engine.registry import Registry
 from shared.session.catalogue import Catalogue
 from shared.session.checks import task_problems
+from shared.session.machine import machine_facts
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
 from shared.session.sources import task_from_settings
@@ -57,6 +58,10 @@ class PageRuntime:
     def memory_need(self, settings: Mapping[str, Any]) -> MemoryNeed | None:
         """What the settings would take of this machine's memory."""
         return memory_need(settings, self.registry, self.config, "cpu")
+
+    def machine(self) -> dict[str, Any]:
+        """What the program runs on."""
+        return machine_facts("cpu")
 
     def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
         """Queue one task."""

@@ -76,6 +76,6 @@ def test_a_preset_is_laid_over_the_form(handlers: Any) -> None:
     assert both["loras_multipliers"] == "0.5|0.9"
 
 
-def test_a_model_without_presets_shows_no_list(handlers: Any) -> None:
-    assert handlers.presets.show("starter")[handlers.presets.component]["visible"] is False
+def test_a_model_without_presets_offers_none(handlers: Any) -> None:
+    assert handlers.presets.facts("starter") == []
     assert pressed(handlers, {}, "") == {}

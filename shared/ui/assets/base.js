@@ -9,6 +9,9 @@
   const wangp = {
     texts: config.texts,
     settings: config.settings,
+    language: config.language,
+    languages: config.languages,
+    options: config.options,
     model: null,
     token: windowToken(),
     showError: (text) => wangp.toast(text, "error"),
@@ -165,7 +168,9 @@
       wangp.emit("tab", { id });
     };
     new MutationObserver(told).observe(list, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
-    if (tabAsked() !== "generator") wangp.tab(tabAsked());
+    wangp.tab(tabAsked());
+    // Gradio may not listen yet when its buttons first stand in the page.
+    wangp.on("model", () => { if (!followTabs.last) wangp.tab(tabAsked()); });
   }
   addEventListener("popstate", () => wangp.tab(tabAsked()));
 
@@ -194,7 +199,7 @@
   }
 
   wangp.theme = (wanted) => {
-    const dark = wanted ?? localStorage.getItem("wangp-theme") ??
+    const dark = wanted ?? localStorage.getItem("wangp-theme") ?? { light: "light", dark: "dark" }[config.options.UI_theme] ??
       (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     if (wanted) localStorage.setItem("wangp-theme", wanted);
     document.documentElement.classList.toggle("dark", dark === "dark");

@@ -184,6 +184,13 @@
   }
 
   document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if (!document.querySelector("dialog[open]")) document.getElementById("find_model")?.click();
+    }
+    if (event.altKey && /^[1-9]$/.test(event.key)) {
+      document.querySelectorAll("#main_tabs > .tab-wrapper [role=tab]")[Number(event.key) - 1]?.click();
+    }
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const button = document.getElementById("generate");
     if (!button) return;

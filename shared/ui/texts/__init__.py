@@ -60,6 +60,12 @@ def setting_help(param: Param) -> str:
     return str(_part("settings").get(param.name, {}).get("help") or param.help)
 
 
+def program_text(param: Param) -> tuple[str, str]:
+    """Label and help of a setting of the program."""
+    own = _part("program").get(param.name, {})
+    return str(own.get("label") or param.label), str(own.get("help") or param.help)
+
+
 def group_label(group: str) -> str:
     """The name of a group of settings."""
     return str(_part("groups").get(group) or GROUP_LABELS[group])  # type: ignore[index]
