@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from shared.core.contracts import LoadOptions, WindowRequest  # noqa: E402
 from shared.diffusion.compiling import compile_blocks  # noqa: E402
+from shared.diffusion.joint_passes import allow_joint_passes  # noqa: E402
 from shared.engine.registry import Registry  # noqa: E402
 
 PROMPT, SHIFT, GUIDANCE, SEED = "a big red ball moving right in front of a blue sky", 3.0, 4.5, 1
@@ -41,6 +42,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "first_block x 2": {"skip_steps_cache_type": "first_block", "skip_steps_multiplier": 2.0},
     "2/3 of the steps": {"steps": 2 / 3},
     "1/2 of the steps": {"steps": 1 / 2},
+    "joint passes": {"joint": True},
     "guidance off below 0.5": {"guidance_phases": 2, "switch_threshold": 500, "guidance2_scale": 1.0},
     "projected guidance": {"apg_switch": 1},
     "negative attention": {"NAG_scale": 4.0, "guidance_scale": 1.0},
@@ -108,6 +110,7 @@ def _ways(names: list[str], options: argparse.Namespace) -> tuple[dict[str, Way]
 
 def _ours(pipeline: Any, name: str, options: argparse.Namespace) -> np.ndarray:
     settings = dict(WAYS[name])
+    allow_joint_passes(pipeline.pipe, settings.pop("joint", False))
     steps = round(options.steps * settings.pop("steps", 1))
     prompt = f"{PROMPT} {time.perf_counter()}" if name == "new prompt" else PROMPT
     window = WindowRequest(

@@ -170,6 +170,7 @@ class LoadOptions:
     are streamed, `reserved_share` of main memory may be pinned (0: as much as helps), `vram_share` of the card is for
     weights. `vae_tiling`: 0 by need, 1 never, 2 and 3 in tiles of 256 and 128 pixels. `leaner` is the second attempt
     after memory ran out: least on the card, smallest tiles. `compile` "transformer" compiles the denoiser's blocks.
+    `joint_passes` asks the denoiser for both sides of guidance at once, where it can.
     """
 
     device: str = "cpu"
@@ -185,6 +186,7 @@ class LoadOptions:
     vae_tiling: int = 0
     leaner: bool = False
     compile: str = ""
+    joint_passes: bool = False
 
 
 class Control:

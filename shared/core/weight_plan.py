@@ -62,12 +62,13 @@ def quantisation_kind(name: str) -> str:
 def plan_weights(sizes: Mapping[str, PartSize], model: ModelDef, options: LoadOptions, room: Room) -> WeightPlan:
     """Where weights of these sizes go.
 
-    The definition's `quantization` (a kind, or one by part) always holds. The kinds of the options are for weights
-    that would not fit otherwise: first the text encoders', then the denoisers' too. What fits not even so is planned
-    with all of them.
+    The definition's `quantization` (a kind, or one by part) always holds; so does the kind of the options for the
+    denoisers of a definition that says `auto_quantize`. Otherwise the kinds of the options are for weights that would
+    not fit: first the text encoders', then the denoisers' too. What fits not even so is planned with all of them.
     """
-    kinds = _fixed_kinds(sizes, model)
     text, main = quantisation_kind(options.text_encoder_quantization), quantisation_kind(options.quantization)
+    always = _wish(sizes, model, is_denoiser, main) if model.get("auto_quantize") else {}
+    kinds = {**always, **_fixed_kinds(sizes, model)}
     wishes = [{}, _wish(sizes, model, is_text_encoder, text), _wish(sizes, model, is_denoiser, main)]
     for wish in wishes:
         kinds = {**wish, **kinds}

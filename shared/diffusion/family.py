@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from shared.core.contracts import LoadOptions, ModelFile, Pipeline
 from shared.core.custom_settings import NAME as CUSTOM
 from shared.core.custom_settings import custom_problems, described
+from shared.core.model_configs import NAME as CONFIG
+from shared.core.model_configs import config_problems
+from shared.core.model_configs import described as with_configs
 from shared.core.model_files import model_files
 from shared.core.model_params import params_of
 from shared.diffusion.abilities import DECISIVE, with_abilities
@@ -74,12 +77,14 @@ class DiffusersFamily:
         """What only this family can find wrong with a settings dict."""
         find = self.table[model.architecture].problems
         own = find(settings, model) if find else ()
-        return [*control_problems(settings, model), *custom_problems(settings, model), *own]
+        common = (control_problems, custom_problems, config_problems)
+        return [*(sentence for find_common in common for sentence in find_common(settings, model)), *own]
 
     def load(self, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> Pipeline:
         """Load the model found under the checkpoint roots or in the Hugging Face cache."""
         from shared.diffusion.attention import choose_attention
         from shared.diffusion.compiling import compile_blocks
+        from shared.diffusion.joint_passes import allow_joint_passes
         from shared.diffusion.loading import load_pipeline
         from shared.diffusion.offload import place
 
@@ -91,6 +96,7 @@ class DiffusersFamily:
         choose_attention(pipe, options.attention, options.device)
         stays = place(pipe, options) == "resident"
         compile_blocks(pipe, options.compile if stays else "", options.device)
+        allow_joint_passes(pipe, options.joint_passes and not options.leaner)
         return driver_class(pipe, model, keeps_weights=stays)
 
 
@@ -111,6 +117,8 @@ def offered(model: ModelDef) -> list[Param]:
         params["video_prompt_type"] = control.with_changes(choices=choices)
     if CUSTOM in params:
         params[CUSTOM] = described(params[CUSTOM], model)
+    if CONFIG in params:
+        params[CONFIG] = with_configs(params[CONFIG], model)
     return list(params.values())
 
 

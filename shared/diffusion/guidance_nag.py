@@ -22,6 +22,7 @@ from shared.core.errors import SettingsError
 from shared.diffusion.abilities import attention_kind
 from shared.diffusion.guidance_layers import blocks_of
 from shared.diffusion.passes import Pass, around_passes, denoisers
+from shared.diffusion.text_padding import padded
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -184,22 +185,16 @@ def _flux(now: Pass, negative: Any) -> tuple[Pass, slice]:
 
 
 def _qwen(now: Pass, negative: Any) -> tuple[Pass, slice]:
-    options = _twice(now.options, "hidden_states", "timestep", "guidance")
+    options = _twice(now.options, "hidden_states", "timestep", "guidance", "additional_t_cond")
     prompted, mask = options["encoder_hidden_states"], options.get("encoder_hidden_states_mask")
-    pairs = [(prompted, mask), (_for_each(negative[0], prompted), negative[1])]
-    length = max(texts.shape[1] for texts, _ in pairs)
-    padded, masks = zip(*(_padded(texts, mask, length) for texts, mask in pairs), strict=True)
-    options |= {"encoder_hidden_states": torch.cat(padded), "encoder_hidden_states_mask": torch.cat(masks)}
+    texts = {"encoder_hidden_states": prompted, "encoder_hidden_states_mask": mask}
+    opposite = {"encoder_hidden_states": _for_each(negative[0], prompted), "encoder_hidden_states_mask": negative[1]}
+    pairs = padded(texts, opposite)
+    for name in texts:
+        values = [pair[name] for pair in pairs]
+        options[name] = None if values[0] is None else torch.cat(values)
     options["img_shapes"] = [*options["img_shapes"], *options["img_shapes"]]
     return replace(now, options=options), slice(None)
-
-
-def _padded(texts: torch.Tensor, mask: torch.Tensor | None, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Texts (B, L, D) and their mask (B, L), lengthened with tokens that nobody looks at."""
-    known = torch.ones(texts.shape[:2]) if mask is None else mask.expand(texts.shape[0], -1)
-    missing = length - texts.shape[1]
-    texts = nn.functional.pad(texts, (0, 0, 0, missing))
-    return texts, nn.functional.pad(known.to(texts.device, torch.bool), (0, missing))
 
 
 _Z_IMAGE_TOKENS = 32  # it fills a picture's tokens up to a multiple of them

@@ -35,6 +35,14 @@ def room_on(device: str) -> Room:
     return Room(torch.cuda.mem_get_info(device)[0], ram)
 
 
+def free_bytes(device: torch.device) -> int:
+    """Bytes that a run can still have there, what torch keeps unused included."""
+    if device.type != "cuda":
+        return main_memory().free
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
+
+
 def place(pipe: Any, options: LoadOptions) -> Placement:
     """Put the networks of `pipe` where the options want them; tells whether they stay on the device."""
     networks = {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}

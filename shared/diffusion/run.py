@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.contracts import Step, WindowRequest
 from shared.diffusion.guidance import steered
+from shared.diffusion.joint_passes import joined
 from shared.diffusion.lora import apply_loras
 from shared.diffusion.notices import told
 from shared.diffusion.step_cache import step_cached
@@ -28,5 +29,5 @@ def prepared(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callabl
 
 Hook = Callable[[Any, "ModelDef", WindowRequest, Callable[[Step], None]], Any]
 
-# In this order: a LoRA changes the networks, a cache skips their passes, guidance joins those passes.
-HOOKS: tuple[Hook, ...] = (tiled, told, apply_loras, step_cached, steered)
+# In this order: a LoRA changes the networks, their passes are made together, a cache skips passes, guidance mixes them.
+HOOKS: tuple[Hook, ...] = (tiled, told, apply_loras, joined, step_cached, steered)

@@ -14,7 +14,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 
 from shared.core.contracts import Step, WindowRequest
 from shared.core.memory_needs import ALWAYS_TILED, Shape, decode_bytes
-from shared.diffusion.machine import main_memory
+from shared.diffusion.offload import free_bytes
 
 _ROOM = 0.7
 _SIDES_PX = (768, 512, 384, 256, 192, 128)
@@ -115,7 +115,7 @@ def _side(vae: Any, shape: Shape) -> int | None:
     needs_tiles = name in ALWAYS_TILED
     if policy == 1 and not needs_tiles:
         return None
-    room = _ROOM * _free_bytes(get_module_execution_device(vae))
+    room = _ROOM * free_bytes(get_module_execution_device(vae))
     if not needs_tiles and decode_bytes(name, config, shape, vae.dtype.itemsize) <= room:
         return None
     sides = [side for side in _SIDES_PX if side <= 256 or not needs_tiles]
@@ -130,10 +130,3 @@ def _set_framewise(vae: Any, wanted: bool) -> None:
     if not hasattr(vae, "framewise_by_itself"):
         vae.framewise_by_itself = vae.use_framewise_decoding
     vae.use_framewise_decoding = wanted or vae.framewise_by_itself
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type != "cuda":
-        return main_memory().free
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + unused

@@ -19,6 +19,8 @@ from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
 from shared.core.lora_files import LoraFolder, is_url, lora_folder, own_loras
 from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
+from shared.core.model_configs import configured
+from shared.core.model_configs import configured
 from shared.core.model_files import file_from_entry, lora_file
 from shared.core.params import Param
 
@@ -169,10 +171,14 @@ class Registry:
         return self._finder
 
     def model_for(self, settings: Mapping[str, Any]) -> ModelDef:
-        """The model that settings ask for: `model_type`, else `base_model_type`, else a guess from `model_filename`.
+        """The model that settings ask for: `model_type`, else `base_model_type`, else a guess from `model_filename`; in
+        the configuration that `config` names.
 
         Raises ModelNotFound when none of them is known.
         """
+        return configured(self._named(settings), settings.get("config"))
+
+    def _named(self, settings: Mapping[str, Any]) -> ModelDef:
         known = self._catalogue.models
         for key in ("model_type", "base_model_type"):
             name = settings.get(key)

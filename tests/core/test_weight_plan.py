@@ -44,6 +44,10 @@ def cuda(profile: float = -1, **changes: Any) -> LoadOptions:
         (3, 48, 32, "resident", ("text_encoder",)),
         (1, 32, 64, "resident", ("text_encoder", "transformer")),
         (3, 16, 64, "streamed", ("text_encoder", "transformer")),
+        (3.5, 80, 32, "resident", ()),
+        (3.5, 48, 32, "resident", ("text_encoder",)),
+        (4.5, 80, 128, "streamed", ()),
+        (4.5, 12, 26, "streamed", ("text_encoder", "transformer")),
     ],
 )
 def test_weights_shrink_only_when_they_would_not_fit(
@@ -70,6 +74,20 @@ def test_a_definition_decides_over_the_configuration() -> None:
     }
     never = plan_weights(SIZES, model(quantization="bf16"), cuda(4), Room(8 * GB, 20 * GB))
     assert never.kinds["transformer"] == "" and never.kinds["text_encoder"] == "int8"
+
+
+def test_a_definition_can_ask_for_the_configured_bits_in_any_case() -> None:
+    room = Room(80 * GB, 128 * GB)
+    assert plan_weights(SIZES, model(auto_quantize=True), cuda(), room).kinds == {"transformer": "int8"}
+    own = model(auto_quantize=True, quantization="fp8")
+    assert plan_weights(SIZES, own, cuda(), room).kinds == {"transformer": "fp8"}
+    assert not plan_weights(SIZES, model(auto_quantize=True), cuda(quantization=""), room).kinds
+
+
+def test_streamed_weights_without_transfers_ahead_take_half() -> None:
+    room = Room(24 * GB, 128 * GB)
+    ahead, behind = (plan_weights(SIZES, model(), cuda(profile), room).device_bytes for profile in (4, 4.5))
+    assert behind == ahead / 2
 
 
 def test_quantised_files_are_left_as_they_are() -> None:

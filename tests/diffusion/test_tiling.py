@@ -101,11 +101,11 @@ def test_the_second_attempt_takes_the_smallest_tiles() -> None:
 def test_short_memory_brings_tiles_and_shorter_memory_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     vae, sides = wan(), []
     for free in (10_000_000_000, 240_000_000, 1_000_000):
-        monkeypatch.setattr("shared.diffusion.tiling._free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr("shared.diffusion.tiling.free_bytes", lambda device, free=free: free)
         sides.append(tile_by_need(vae, 1280, 720, 5))
     assert sides[0] is None and sides[1] is not None and sides[2] == 128 <= sides[1]
 
 
 def test_hunyuan_is_always_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.diffusion.tiling._free_bytes", lambda device: 2**50)
+    monkeypatch.setattr("shared.diffusion.tiling.free_bytes", lambda device: 2**50)
     assert tile_by_need(hunyuan15(), 832, 480, 5) == 256

@@ -98,6 +98,25 @@ def test_settings_name_their_model_in_three_ways(root_of_models: Path) -> None:
     assert registry.model_for({"model_filename": "wan2.1_t2v_quanto_int8.safetensors"}).model_type == "t2v"
 
 
+def test_a_task_takes_a_configuration_of_its_model(root_of_models: Path) -> None:
+    configs = [
+        {"name": "small", "label": "Weights in 8 bits", "quantization": "int8"},
+        {"name": "exact", "quantization": "bf16", "attention": "sdpa", "architecture": "i2v"},
+    ]
+    write(root_of_models / "defaults", "t2v", definition(configs=configs))
+    registry = Registry(root_of_models)
+    asked = {"model_type": "t2v", "prompt": "a"}
+    assert registry.model_for(asked).get("quantization") is None
+    small = registry.model_for({**asked, "config": "small"})
+    assert (small.get("quantization"), small.architecture) == ("int8", "t2v")
+    both = registry.model_for({**asked, "config": "small,,exact"})
+    assert (both.get("quantization"), both.get("attention"), both.get("architecture")) == ("bf16", "sdpa", "t2v")
+    param = registry.params(small)["config"]
+    assert "small: Weights in 8 bits" in param.help
+    problems = registry.handler(small).problems({"config": "small, large"}, small)
+    assert problems == ['config: "large" is no configuration of this model. It has small, exact.']
+
+
 def test_settings_without_a_known_model_are_refused(root_of_models: Path) -> None:
     registry = Registry(root_of_models)
     with pytest.raises(ModelNotFound, match="model_type: it is missing"):
