@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from diffusers.utils.torch_utils import get_module_execution_device
 
 from shared.core.contracts import Step, WindowRequest

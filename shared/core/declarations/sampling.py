@@ -178,7 +178,7 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "config", "text", "", "Configuration",
-        "Names of the model's alternative configurations (weights in other bits, another attention, ...), separated by commas.",
+        "Names of the model's alternative configurations, separated by commas.",
         "advanced", applies=is_set("configs"), unsupported="refuse",
     ),
     Param(
