@@ -18,9 +18,8 @@ from shared.core.checkpoints import Availability, Finder, availability
 from shared.core.contracts import FamilyHandler, LoadOptions, ModelFile
 from shared.core.errors import ModelNotFound
 from shared.core.lora_files import LoraFolder, is_url, lora_folder, own_loras
+from shared.core.model_configs import configured
 from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
-from shared.core.model_configs import configured
-from shared.core.model_configs import configured
 from shared.core.model_files import file_from_entry, lora_file
 from shared.core.params import Param
 

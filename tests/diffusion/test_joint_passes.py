@@ -30,7 +30,8 @@ def run(name: str, pipe: Any, told: list[Step] | None = None, **settings: Any) -
         first = next(module for module in network.modules() if module is not network)
         first.register_forward_pre_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))
     with (
-        joined(pipe, model, window, heard), step_cached(pipe, model, window, heard), steered(pipe, model, window, heard),
+        joined(pipe, model, window, heard), step_cached(pipe, model, window, heard),
+        steered(pipe, model, window, heard),
     ):  # fmt: skip
         return case.run(pipe, STEPS), calls[0]
 
