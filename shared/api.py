@@ -26,10 +26,12 @@ from shared.engine.artifacts import (
     get_api_output_options,
     store_api_output_artifact,
 )
+from shared.engine.history_query import HistoryQuery
 from shared.session.edits import (
     build_audio_postprocessing_settings,
     build_audio_remux_settings,
     build_media_postprocessing_settings,
+    postprocessing_choices,
 )
 from shared.session.job import SessionJob
 from shared.session.plugins import create_gradio_progress_callbacks, create_gradio_webui_session
@@ -41,6 +43,7 @@ __all__ = [
     "GeneratedArtifact",
     "GenerationError",
     "GenerationResult",
+    "HistoryQuery",
     "PreviewUpdate",
     "ProgressUpdate",
     "Runtime",
@@ -60,6 +63,7 @@ __all__ = [
     "extract_status_phase_label",
     "get_api_output_options",
     "init",
+    "postprocessing_choices",
     "store_api_output_artifact",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.core.conditions import is_given
+from shared.core.conditions import is_given, makes_own_mask
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -31,7 +31,7 @@ def _mask_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str
     for mask, guide, what in (("image_mask", "image_guide", "picture"), ("video_mask", "video_guide", "clip")):
         if is_given(settings.get(mask)) and not is_given(settings.get(guide)):
             yield f"{guide}: it is missing. {mask} marks what is to be made anew in that {what}."
-    if settings.get("image_mode") == 2 and not is_given(settings.get("image_mask")):
+    if settings.get("image_mode") == 2 and not is_given(settings.get("image_mask")) and not makes_own_mask(settings):
         yield "image_mask: it is missing. A repainted picture needs a mask: white is made anew, black is kept."
 
 

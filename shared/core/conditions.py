@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -12,6 +13,13 @@ def is_given(value: Any) -> bool:
     """Whether a value asks for something: not nothing, zero or empty. Pictures and arrays always do."""
     plain = (bool, int, float, str, list, tuple, dict, set, frozenset)
     return value is not None and (bool(value) if isinstance(value, plain) else True)
+
+
+def makes_own_mask(settings: Mapping[str, Any]) -> bool:
+    """Whether the mask of a repainted picture comes from elsewhere than a file: found in it, or around it."""
+    margins = str(settings.get("video_guide_outpainting") or "").strip()
+    is_grown = bool(margins) and not margins.startswith("#")
+    return bool(settings.get("mask_model") or settings.get("enhance")) or is_grown
 
 
 class Lookup(Protocol):

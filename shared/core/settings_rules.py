@@ -241,6 +241,25 @@ def _styles(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping
         yield problem
 
 
+def _given_picture(
+    settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]
+) -> Iterable[str]:
+    wanting = [name for name in ("vary_upscale", "paste_back") if settings.get(name) and name in params]
+    if not wanting or settings.get("mode"):
+        return
+    if not settings.get("image_mode"):
+        yield f"{wanting[0]}: it is for single pictures. Set image_mode to 1."
+    elif not is_given(settings.get("image_guide")):
+        yield f"image_guide: it is missing. {wanting[0]} works on that picture."
+
+
+def _outpainting(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
+    text = str(settings.get("video_guide_outpainting") or "").strip()
+    grows_clips = model is None or model.get("video_guide_outpainting") or "video_guide_outpainting" not in params
+    if text and not text.startswith("#") and not grows_clips and not settings.get("image_mode"):
+        yield "video_guide_outpainting: this model paints beyond the borders of pictures. Set image_mode to 1."
+
+
 def _guides(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping[str, Param]) -> Iterable[str]:
     if "guide_pictures" in params:
         yield from guide_problems(settings)
@@ -248,5 +267,6 @@ def _guides(settings: Mapping[str, Any], model: ModelDef | None, params: Mapping
 
 _RULES: tuple[Callable[[Mapping[str, Any], ModelDef | None, Mapping[str, Param]], Iterable[str]], ...] = (
     _prompt, _resolution, _length, _start, _flag_letters, _references, _windows, _guidance_phases, _loras,
-    _images_and_prompts, _files, _styles, _guides,
+    _images_and_prompts, _files, _styles, _guides, _given_picture,
+    _outpainting,
 )  # fmt: skip

@@ -84,20 +84,26 @@ def cut_out(picture: Frames) -> Frames:
     The colours along the border tell what the background is (the GrabCut method); a background that is much like the
     subject stays in part.
     """
+    subject = subject_of(picture) > 0
+    if not subject.any():
+        return picture
+    weight = cv2.GaussianBlur(subject.astype(np.float32), (0, 0), 1.0)[..., None]
+    return np.asarray(np.rint(weight * picture + (1 - weight) * 255), np.uint8)
+
+
+def subject_of(picture: Frames) -> Frames:
+    """The mask (H,W), 255 = subject, of a picture (H,W,3) whose subject is in the middle; black for none."""
     height, width = picture.shape[:2]
     inset_y, inset_x = max(height // 32, 1), max(width // 32, 1)
     if min(height, width) < 16:
-        return picture
+        return np.zeros((height, width), np.uint8)
     marks = np.zeros((height, width), np.uint8)
     box = (inset_x, inset_y, width - 2 * inset_x, height - 2 * inset_y)
     bgr = np.ascontiguousarray(picture[..., ::-1])
     cv2.setRNGSeed(0)
     cv2.grabCut(bgr, marks, box, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_RECT)
     subject = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
-    if not subject.any():
-        return picture
-    weight = cv2.GaussianBlur(subject.astype(np.float32), (0, 0), 1.0)[..., None]
-    return np.asarray(np.rint(weight * picture + (1 - weight) * 255), np.uint8)
+    return np.where(subject, 255, 0).astype(np.uint8)
 
 
 def _each(frames: Frames, draw: Callable[[Frames], Frames]) -> Frames:

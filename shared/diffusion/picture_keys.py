@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.conditions import makes_own_mask
+
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
@@ -72,5 +74,5 @@ def picture_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[s
     guide, mask = settings.get("image_guide"), settings.get("image_mask")
     if mask is not None and guide is None and settings.get("image_start") is None:
         yield "image_guide: it is missing. image_mask marks what is to be made anew in that picture."
-    if settings.get("image_mode") == 2 and mask is None:
+    if settings.get("image_mode") == 2 and mask is None and not makes_own_mask(settings):
         yield "image_mask: it is missing. A repainted picture needs a mask: white is made anew, black is kept."

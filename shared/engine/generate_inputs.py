@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.core.conditions import makes_own_mask
 from shared.core.errors import MediaError, SettingsError
 from shared.core.units import parse_kept_source
 from shared.core.virtual_path import strip_virtual_media_suffix
@@ -110,7 +111,8 @@ def load_inputs(settings: Mapping[str, Any], last_video: Callable[[], str | None
     control, mask = _control(settings, control_letters, is_image), None
     has_starts = "S" in letters and source is None and not is_image
     starts = _pictures("image_start", settings) if has_starts else ()
-    if "A" in control_letters and control is not None:
+    has_mask_file = any(values_of(settings, name) for name in ("image_mask", "video_mask"))
+    if "A" in control_letters and control is not None and (has_mask_file or not makes_own_mask(settings)):
         mask = _mask(settings, is_image)
     return Inputs(
         starts=starts,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.core.conditions import makes_own_mask
 from shared.core.contracts import FamilyHandler
 from shared.core.errors import ModelNotFound, SettingsError
 from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice
@@ -55,6 +56,7 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     settings = complete(upgrade(dict(given), model), model)
     settings |= infer_letters(given, settings, model)
     settings |= repainting(settings)
+    settings |= picture_letters(settings)
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
     params, folder = registry.params(model), registry.lora_folder(model)
@@ -91,8 +93,24 @@ def settings_problems(resolved: Resolved) -> list[str]:
             read_postprocessing(settings)
         except SettingsError as error:
             found.append(str(error))
+    found += pass_problems(settings, resolved.params)
     name_problem = template_problem(str(settings.get("output_filename") or ""))
     return [*found, name_problem] if name_problem else found
+
+
+def pass_problems(settings: Mapping[str, Any], params: Mapping[str, Param]) -> list[str]:
+    """What is wrong with the settings of the passes of `enhance`, as sentences."""
+    found = []
+    passes = settings.get("enhance") if "enhance" in params else None
+    for number, wanted in enumerate(passes if isinstance(passes, (list, tuple)) else (), start=1):
+        for name, value in wanted.items() if isinstance(wanted, Mapping) else ():
+            param = params.get(name)
+            problem = f"{name}: this model has no such setting." if param is None else param.check(value)
+            if problem:
+                found.append(f"enhance: pass {number}: {problem}")
+    if passes and not settings.get("image_mode"):
+        found.append("enhance: it is for single pictures. Set image_mode to 1.")
+    return found
 
 
 def tell_ignored(resolved: Resolved, given: Mapping[str, Any], tell: Tell) -> None:
@@ -117,7 +135,7 @@ def unused_media(settings: Mapping[str, Any]) -> list[str]:
     if "S" in (settings.get("image_prompt_type") or "") and _continues(settings) and _is_given(settings["image_start"]):
         found.append("image_start: it is not used, because the clip goes on from video_source.")
     strength = float(settings.get("denoising_strength", 1.0))
-    if strength < 1 and "V" not in (settings.get("video_prompt_type") or ""):
+    if strength < 1 and "V" not in (settings.get("video_prompt_type") or "") and not settings.get("enhance"):
         found.append(f"denoising_strength: {strength:g} has no effect without a control picture or clip.")
     return found
 
@@ -152,7 +170,8 @@ def repainting(settings: Mapping[str, Any]) -> dict[str, Any]:
     is_partial = float(settings.get("denoising_strength", 1.0)) < 1
     changes: dict[str, Any] = {}
     uses_start = settings.get("image_mode") and "V" not in letters and _is_given(settings.get("image_start"))
-    if uses_start and (is_partial or _is_given(settings.get("image_mask"))):
+    is_worked_on = is_partial or _is_given(settings.get("image_mask")) or works_on_a_picture(settings)
+    if uses_start and is_worked_on and not _is_given(settings.get("image_guide")):
         starts = settings["image_start"]
         changes["image_guide"] = starts[0] if isinstance(starts, (list, tuple)) else starts
         changes["image_start"] = None
@@ -161,6 +180,21 @@ def repainting(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "V" in letters and is_partial and not set("GA") & set(letters):
         letters += "G"
     return {**changes, "video_prompt_type": letters}
+
+
+def picture_letters(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The letters that work on a given picture needs, for whoever chose the work and not them."""
+    letters = str(settings.get("video_prompt_type") or "")
+    if not settings.get("image_mode") or not works_on_a_picture(settings) or not _is_given(settings.get("image_guide")):
+        return {}
+    takes_mask = _is_given(settings.get("image_mask")) and not settings.get("vary_upscale")
+    wanted = "VA" if takes_mask else "V"
+    return {"video_prompt_type": letters + "".join(letter for letter in wanted if letter not in letters)}
+
+
+def works_on_a_picture(settings: Mapping[str, Any]) -> bool:
+    """Whether the control picture is varied, enlarged, repainted in place or improved."""
+    return any(settings.get(name) for name in ("vary_upscale", "paste_back")) or makes_own_mask(settings)
 
 
 def own_settings(params: Mapping[str, Any]) -> dict[str, Any]:

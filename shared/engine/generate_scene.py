@@ -11,7 +11,7 @@ from shared.core.model_def import ModelDef
 from shared.core.units import FrameRule
 from shared.diffusion.control import preprocess
 from shared.diffusion.windows import Window
-from shared.engine.canvas import Canvas, CanvasMode, plan_fps, plan_length, plan_size
+from shared.engine.canvas import Canvas, CanvasMode, Size, plan_fps, plan_length, plan_size
 from shared.engine.generate_inputs import Inputs, named, on_canvas
 from shared.engine.generate_windows import Scene
 from shared.engine.plan import Clip
@@ -33,8 +33,11 @@ class SceneBuilder:
         fit_canvas: CanvasMode,
         tell: Callable[[str], None],
         process: Process = preprocess,
+        size: Size | None = None,
     ) -> None:
+        """`size` is what is made, whatever `resolution` says; None follows that."""
         self._settings, self._model, self._inputs, self._fit_canvas = settings, model, inputs, fit_canvas
+        self._size = size
         self._told: set[str] = set()
         self._tell_user = tell
         self._guides = GuideBuilder(settings, model, inputs, self._tell, process)
@@ -49,7 +52,7 @@ class SceneBuilder:
         if self._model.get("audio_only"):
             return self._sound_scene(clip)
         shape = self._guides.shape_of(clip.image_start)
-        size = plan_size(str(settings["resolution"]), self._model, shape, self._fit_canvas, self._tell)
+        size = self._size or plan_size(str(settings["resolution"]), self._model, shape, self._fit_canvas, self._tell)
         canvas = Canvas(size.width, size.height, self._fps)
         source = None if inputs.source is None else self._guides.frames("source", inputs.source, canvas, inputs.keep)
         num_frames = self._bounded_length(canvas)

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from shared.core.contracts import Control, LoadOptions, Pipeline
+from shared.core.contracts import Control, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
 from shared.core.events import Event, Finished, MediaType, Stage
-from shared.core.model_def import ModelDef
-from shared.core.prompts import PromptUnit, split_clips
 from shared.core.task import Task
-from shared.engine.annotate import ControlMaker
 from shared.engine.generate_download import fetch_missing
 from shared.engine.generate_edit import edit_media, is_edit
-from shared.engine.generate_inputs import load_inputs
-from shared.engine.generate_memory import check_budget, check_frames, is_out_of_memory, shortage
-from shared.engine.generate_prepare import Resolved, check, own_settings, resolve, tell_ignored
-from shared.engine.generate_prompts import PromptWriter
+from shared.engine.generate_job import Job, load_options, prepare_job
+from shared.engine.generate_memory import check_budget, is_out_of_memory, shortage
+from shared.engine.generate_picture import finished_picture, is_worked_on, ready_product
 from shared.engine.generate_report import Reporter, Watchers
-from shared.engine.generate_scene import SceneBuilder
-from shared.engine.generate_windows import Frames, SampleRun, Scene
-from shared.engine.loras import lora_files
-from shared.engine.output import OutputWriter, Product, last_file
-from shared.engine.plan import Clip, plan_clips, resolve_seed, sample_seed
-from shared.engine.postprocess import Postprocessing, postprocess, read_postprocessing
-from shared.engine.services import Services, media_type_of
+from shared.engine.generate_windows import Frames, SampleRun
+from shared.engine.output import OutputWriter, Product
+from shared.engine.plan import sample_seed
+from shared.engine.postprocess import postprocess
+from shared.engine.services import Services
 from shared.engine.status import Position
-
-VIDEO_EXTENSIONS = (".mp4", ".mov", ".mkv")
+from shared.engine.tiled_pipeline import TiledPipeline
 
 
 def run_task(
@@ -54,10 +46,13 @@ def run_task(
             stage = "generation"
             edit_media(task, services, report)
             return Finished(task.id, task.client_id, "done")
-        job = _prepare(task, services, report)
+        job = prepare_job(task, services, report)
         stage = "generation"
-        _fetch(job)
-        _run(job)
+        if job.scenes or job.settings.get("enhance"):
+            _fetch(job)
+            _run(job)
+        else:
+            _save_ready(job)
         return Finished(task.id, task.client_id, "done")
     except Cancelled as cancelled:
         return Finished(task.id, task.client_id, "cancelled", str(cancelled), "cancelled")
@@ -77,7 +72,7 @@ def run_task(
 def _fetch(job: Job) -> None:
     """Download what is missing; what the model takes in memory is known only then."""
     model, services = job.resolved.model, job.services
-    options = _load_options(job.settings, model, services)
+    options = load_options(job.settings, model, services)
     if fetch_missing(model, job.settings, options, services, job.report):
         check_budget(job.settings, model, job.scenes, options, services)
 
@@ -103,91 +98,11 @@ def _run(job: Job) -> None:
         raise shortage(job.task, job.services, error) from error
 
 
-@dataclass(frozen=True)
-class Job:
-    """A task whose settings and media are sound, its clips planned."""
-
-    task: Task
-    services: Services
-    report: Reporter
-    resolved: Resolved
-    clips: tuple[Clip, ...]
-    scenes: tuple[Scene, ...]
-    finishings: tuple[Postprocessing, ...]
-    seed: int
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The whole settings."""
-        return self.resolved.settings
-
-    @cached_property
-    def lora_files(self) -> dict[str, str]:
-        """The file of each LoRA. Raises SettingsError for one that is not there or is none."""
-        return lora_files(
-            self.resolved.model, self.settings, self.resolved.lora_folder, self.services.root
-        )
-
-    @cached_property
-    def writer(self) -> PromptWriter:
-        """Writes the prompts of each sample."""
-        return PromptWriter(self.settings, self.services, self.report)
-
-    @property
-    def samples(self) -> int:
-        """Samples of each clip, as planned."""
-        return int(self.settings["repeat_generation"]) * int(self.settings["batch_size"])
-
-
-def _prepare(task: Task, services: Services, report: Reporter) -> Job:
-    given = own_settings(task.params)
-    resolved = resolve(given, services.registry)
-    check(resolved)
-    tell_ignored(resolved, given, report.info)
-    settings = resolved.settings
-    inputs = load_inputs(settings, last_file(services.output_folder("video", task), VIDEO_EXTENSIONS))
-    mode = str(settings["multi_prompts_gen_type"])
-    clips = plan_clips(
-        split_clips(str(settings["prompt"]), mode) or [[PromptUnit("")]],
-        inputs.starts,
-        inputs.ends,
-        mode=mode,
-        pairwise=int(settings["multi_images_gen_type"]) == 1,
-    )
-    fit_canvas, process = services.config.get("fit_canvas"), ControlMaker(services, report)
-    builder = SceneBuilder(settings, resolved.model, inputs, fit_canvas, report.info, process)
-    scenes = tuple(builder.build(clip) for clip in clips)
-    check_frames(scenes)
-    check_budget(settings, resolved.model, scenes, _load_options(settings, resolved.model, services), services)
-    return Job(
-        task=task,
-        services=services,
-        report=report,
-        resolved=resolved,
-        clips=tuple(clips),
-        scenes=scenes,
-        finishings=tuple(_finishing(settings, scene, resolved.model) for scene in scenes),
-        seed=resolve_seed(int(settings["seed"])),
-    )
-
-
-def _finishing(settings: Mapping[str, Any], scene: Scene, model: ModelDef) -> Postprocessing:
-    finishing = replace(read_postprocessing(settings), base=scene.enlarged_to)
-    if model.get("audio_only"):
-        return finishing
-    finishing.size(scene.canvas.width, scene.canvas.height)
-    return finishing
-
-
-def _load_options(settings: Mapping[str, Any], model: ModelDef, services: Services) -> LoadOptions:
-    return services.load_options(settings, media_type_of(settings, model))
-
-
 def _acquire(job: Job, *, leaner: bool = False) -> Pipeline:
     models, model = job.services.models, job.resolved.model
     if job.lora_files:
         job.report.checkpoint()
-    options = replace(_load_options(job.settings, model, job.services), leaner=leaner)
+    options = replace(load_options(job.settings, model, job.services), leaner=leaner)
     job.report.move_to(_position(job, 0, 1, job.samples))
     if not models.is_loaded(model, options):
         job.report.phase(f"Loading model {model.name}")
@@ -232,18 +147,25 @@ def _position(job: Job, clip_no: int, number: int, samples: int, window_no: int 
 def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tuple[int, int, int]) -> None:
     clip_no, number, index = place
     seed, started = _seed(job, number), time.monotonic()
-    written = job.writer(job.scenes[clip_no].prompts, seed, number - 1)
+    written = job.writer(job.clips[clip_no].prompts, seed, number - 1)
+    if not job.scenes:
+        picture = finished_picture(job, None, written, seed, pipeline)
+        writer.save(replace(ready_product(job, picture, seed), index=index, generation_s=time.monotonic() - started))
+        return
     scene = replace(job.scenes[clip_no], lora_files=job.lora_files, prompts=written.units)
     keeps_sound = bool(job.resolved.model.get("output_audio_is_input_audio"))
-    run = SampleRun(
-        scene, {**job.settings, "negative_prompt": written.negative}, seed, pipeline, job.report, keeps_sound
-    )
+    work = job.plan.work
+    making = {**job.settings, **work.changes, "negative_prompt": written.negative}
+    maker = TiledPipeline(pipeline, work.tile) if work.tile else pipeline
+    run = SampleRun(scene, making, seed, maker, job.report, keeps_sound)
     media_type = _media_type(job)
+    picture: Frames | None = None
     job.report.facts.clear()
 
     def product() -> Product:
         settings = {**_own_settings(job, clip_no, seed, run.num_frames), **written.changes}
-        frames = () if media_type == "audio" else _finished(job, clip_no, run.frames(), seed)
+        made = run.frames() if picture is None else picture
+        frames = () if media_type == "audio" else _finished(job, clip_no, made, seed)
         spent_s = time.monotonic() - started
         pictures = job.clips[clip_no].pictures()
         return Product(
@@ -259,8 +181,19 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
         job.report.move_to(_position(job, clip_no, number, samples, window_no, windows))
 
     run(on_window)
+    if is_worked_on(job):
+        picture = finished_picture(job, run.frames()[0], written, seed, pipeline)[None]
     job.report.phase("Saving output")
     writer.save(product())
+
+
+def _save_ready(job: Job) -> None:
+    """Save the picture that needed no model."""
+    writer = OutputWriter(job.task, job.services, job.report, job.resolved.model)
+    writer.expect(1)
+    if not writer.is_made(0):
+        job.report.phase("Saving output")
+        writer.save(ready_product(job))
 
 
 def _seed(job: Job, number: int) -> int:

@@ -206,5 +206,3 @@ def _facts(path: str, media_type: MediaType) -> dict[str, Any]:
                     return {"duration_s": (container.duration or 0) / 1_000_000}
     except MediaError:
         return {}
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from shared.engine.download_line import Line
 from shared.engine.download_plan import Origin, Planner, is_here, wanting
 from shared.engine.downloads import LOOKING_UP, Downloader, DownloadProgress
 from shared.engine.loras import missing_loras
+from shared.engine.model_disk import copies_of
 
 if TYPE_CHECKING:
     from shared.core.config import Config
@@ -144,9 +144,9 @@ class ModelStore:
             else:
                 freed += self._remove_copies(place) + _remove(place, root)
                 removed.append(place)
-        if not removed and not kept:
+        freed += (halves := self._forget(model))
+        if not removed and not kept and not halves:
             raise DownloadError(f"{model.name}: nothing of it is on disk.")
-        self._forget(model)
         self.registry.finder().refresh()
         return Deleted(tuple(removed), freed, tuple(kept))
 
@@ -198,17 +198,24 @@ class ModelStore:
             return None
         return sum(max(0, size - size_of(Path(file["part"]))) for size, file in left)
 
-    def _forget(self, model: ModelDef) -> None:
+    def half_bytes(self, model: ModelDef) -> int:
+        """Bytes that a download which was ended has left for the next one."""
+        return sum(size_of(Path(file["part"])) for file in self._read_record(model) or ())
+
+    def _forget(self, model: ModelDef) -> int:
+        """Delete what an ended download has left. The bytes freed."""
+        freed = 0
         for file in self._read_record(model) or ():
             part, root = Path(file["part"]), self._root_of(Path(file["part"]))
             if root is not None and part.parent.name == WORK_FOLDER:
+                freed += size_of(part)
                 part.unlink(missing_ok=True)
         self._record_path(model).unlink(missing_ok=True)
+        return freed
 
     def _remove_copies(self, place: Path) -> int:
-        """Delete the quantised copies of a checkpoint; their names end in a checksum of its path. The bytes freed."""
-        mark = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:8]
-        copies = list((Path(self.registry.roots()[0]) / "quantized").glob(f"*-{mark}.*"))
+        """Delete the quantised copies of a checkpoint. The bytes freed."""
+        copies = copies_of(place, self.registry)
         freed = sum(size_of(copy) for copy in copies)
         for copy in copies:
             shutil.rmtree(copy, ignore_errors=True)

@@ -33,6 +33,8 @@ from shared.media.video import video_extension, write_video
 
 Frame = NDArray[np.uint8]
 
+# The codec of each `image_format`, where the configuration has another format.
+IMAGE_CODECS: Mapping[str, str] = {"png": "png", "jpg": "jpeg_95", "webp": "webp_90"}
 # Below the folder of the outputs: what there is of clips that are being made, or were not finished.
 PARTIAL_FOLDER = "partial"
 
@@ -137,7 +139,7 @@ class OutputWriter:
         # An id is for one task; a task made from this file must not pass for it.
         settings.pop("client_id", None)
         if product.media_type == "image":
-            settings["image_quality"] = self._image_codec
+            settings["image_quality"] = self._image_codec(product.settings)
         elif product.media_type == "video":
             settings["video_quality"] = config.get("video_output_codec")
         settings |= {
@@ -165,15 +167,15 @@ class OutputWriter:
         named = {**product.settings, "output_filename": template, "number": product.index}
         return output_path(folder, named, self._extension(product)).resolve()
 
-    @property
-    def _image_codec(self) -> str:
-        """How pictures are written: as the task's caller wishes, else as the configuration says."""
-        return str(self._task.api_options.get("image_codec") or self._services.config.get("image_output_codec"))
+    def _image_codec(self, settings: Mapping[str, Any]) -> str:
+        """How pictures are written: in the task's `image_format`, else as the configuration says."""
+        usual, wanted = str(self._services.config.get("image_output_codec")), settings.get("image_format")
+        return usual if not wanted or image_extension(usual) == f".{wanted}" else IMAGE_CODECS[str(wanted)]
 
     def _extension(self, product: Product) -> str:
         config = self._services.config
         if product.media_type == "image":
-            return image_extension(self._image_codec)
+            return image_extension(self._image_codec(product.settings))
         if product.media_type == "audio":
             return audio_extension(config.get("audio_stand_alone_output_codec"))
         return video_extension(config.get("video_output_codec"), config.get("video_container"))
@@ -183,7 +185,7 @@ class OutputWriter:
         metadata_type = config.get("metadata_type")
         inside = settings if metadata_type == "metadata" else None
         if product.media_type == "image":
-            save_image(next(iter(product.frames)), path, self._image_codec, inside)
+            save_image(next(iter(product.frames)), path, self._image_codec(product.settings), inside)
         elif product.media_type == "audio":
             self._write_sound(product, path, inside)
         else:

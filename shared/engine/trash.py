@@ -71,6 +71,10 @@ class Trash:
                 folder.rmdir()
         return len(rows)
 
+    def ids(self) -> list[int]:
+        """What is in it."""
+        return [row["id"] for row in self._rows(None, "trashed IS NOT NULL")]
+
     def size_bytes(self) -> int:
         """What its files take on the disk."""
         return sum(path.stat().st_size for row in self._rows(None, "trashed IS NOT NULL")

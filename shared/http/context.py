@@ -7,6 +7,7 @@ import asyncio
 import functools
 import hashlib
 import json
+import os
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ class ServiceContext:
         """
         problems = await self.in_thread(self.runtime.problems, settings)
         if problems:
-            raise SettingsError(" ".join(problems))
+            raise SettingsError(" ".join(problems).replace(f"{self.inputs.folder}{os.sep}", ""))
         return await self.in_thread(self.jobs.submit, service, kind, settings, **options)
 
     def image_model(self) -> ModelDef:

@@ -130,6 +130,9 @@ def to_settings(wishes: Wishes, model_type: str, params: Mapping[str, Param]) ->
         **knobs,
         **_pictures(wishes),
     }
+    if "keep_initial_latent" not in params:
+        for part in (settings, *settings.get("enhance", ())):
+            part.pop("keep_initial_latent", None)
     if wishes.loras:
         settings["activated_loras"] = [name for name, _ in wishes.loras[:MOST_LORAS]]
         settings["loras_multipliers"] = " ".join(f"{weight:g}" for _, weight in wishes.loras[:MOST_LORAS])

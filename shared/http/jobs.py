@@ -159,7 +159,7 @@ class JobBook:
     ) -> Job:
         """Queue settings; the job is on disk when this returns. Blocks for some milliseconds.
 
-        `api` are wishes for the task (`output_dir`, `image_codec`), `most` how many jobs of the service may wait and
+        `api` are wishes for the task (`output_dir`), `most` how many jobs of the service may wait and
         run (0: any number). A `job_id` that is known already is that job, queued once. Raises QueueFull, QueueError,
         SettingsError, and KeyReused where the note's "fingerprint" is another.
         """

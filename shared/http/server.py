@@ -47,6 +47,11 @@ FORM_LIMITS: Any = {"max_fields": 200, "max_files": 20, "max_part_size": 4 * 2**
 SECONDS_TO_END = 2
 
 
+def form_of(request: Request) -> Any:
+    """The form of a request that an endpoint reads itself, within the limits; an asynchronous context."""
+    return request.form(**FORM_LIMITS)
+
+
 def find_dialects() -> list[Dialect]:
     """The services of this program: each folder beside this file that offers a `dialect`."""
     names = [module.name for module in pkgutil.iter_modules(http.__path__) if module.ispkg]
@@ -54,8 +59,8 @@ def find_dialects() -> list[Dialect]:
     return sorted(found, key=lambda dialect: (dialect.order, dialect.name))
 
 
-def make_app(dialect: Dialect, context: ServiceContext, *, has_docs: bool = True) -> FastAPI:
-    """The application of one service; with its OpenAPI pages where it has a port of its own."""
+def make_app(dialect: Dialect, context: ServiceContext) -> FastAPI:
+    """The application of one service with its OpenAPI pages; one a context, for whatever ports it has."""
     app = FastAPI(
         title=dialect.title, description=dialect.description, version=VERSION, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False, strict_content_type=False, max_body_size=MOST_BODY_BYTES,
@@ -64,9 +69,8 @@ def make_app(dialect: Dialect, context: ServiceContext, *, has_docs: bool = True
     )  # fmt: skip
     app.router.route_class = _route_class(dialect, context)
     dialect.add_routes(app.router, context)
-    if has_docs:
-        pages = documentation.service_docs(app, "/openapi.json", "/docs", "/redoc")
-        app.router.routes.extend([documentation.assets(), *pages])
+    pages = documentation.service_docs(app, "/openapi.json", "/docs", "/redoc")
+    app.router.routes.extend([documentation.assets(), *pages])
     for kind, reply in {**_ERRORS, **dialect.errors}.items():
         app.add_exception_handler(kind, reply)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
@@ -124,7 +128,8 @@ class ServiceMount(BaseRoute):
 
     def __init__(self, dialect: Dialect, app: FastAPI) -> None:
         self.dialect, self.app = dialect, app
-        self._endpoints = [route for route in app.router.routes if getattr(route, "path", "/") != "/"]
+        endpoints = [route for route in app.router.routes if isinstance(route, APIRoute)]
+        self._endpoints = [route for route in endpoints if route.path != "/"]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the request is for this service, in whatever method."""
@@ -142,7 +147,7 @@ class Services:
 
     def __init__(self, context: ServiceContext, dialects: Sequence[Dialect]) -> None:
         self.context = context
-        self.apps = {dialect.name: (dialect, make_app(dialect, context, has_docs=False)) for dialect in dialects}
+        self.apps = {dialect.name: (dialect, make_app(dialect, context)) for dialect in dialects}
         mounts: list[BaseRoute] = [ServiceMount(dialect, app) for dialect, app in self.apps.values()]
         self.routes: list[BaseRoute] = [*mounts, *documentation.index(self.apps)]
         self._ports: list[_OwnPort] = []
@@ -151,12 +156,12 @@ class Services:
         """Listen on the ports that flags ask for. Raises WanGPError for one that is taken."""
         args = self.context.args
         host = EVERY_ADDRESS if args.listen else args.server_name
-        for dialect, _ in self.apps.values():
+        for dialect, app in self.apps.values():
             port = getattr(args, dialect.port_flag, None) if dialect.port_flag else None
             if port is not None:
                 flag = "--" + dialect.port_flag.replace("_", "-")
                 listener = open_port(host, port, flag)
-                self._ports.append(_OwnPort(make_app(dialect, self.context), listener))
+                self._ports.append(_OwnPort(app, listener))
                 log.warning("%s is ready at http://%s:%s", dialect.title, shown_host(host), listener.getsockname()[1])
 
     @property

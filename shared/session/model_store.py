@@ -12,7 +12,9 @@ from shared.core.errors import DownloadError, WanGPError
 from shared.core.events import RefreshModels
 from shared.core.model_def import ModelDef
 from shared.engine.downloads import DownloadProgress
+from shared.engine.model_disk import DiskUse, disk_use
 from shared.engine.model_store import Deleted, ModelState, ModelStore
+from shared.session.model_downloads import ModelDownloads
 
 if TYPE_CHECKING:
     from shared.session.runtime import Runtime
@@ -26,6 +28,7 @@ class ModelFiles:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._store = ModelStore(runtime.registry, runtime.config)
+        self.downloads = ModelDownloads(self.download)
         self._asked: set[str] = set()
         self._lock = threading.Lock()
 
@@ -75,6 +78,14 @@ class ModelFiles:
         deleted = self._store.delete(model)
         self._tell_changed()
         return deleted
+
+    def disk_use(self) -> DiskUse:
+        """What all models take on the disk."""
+        return disk_use(self._runtime.registry)
+
+    def half_bytes(self, model_type: str) -> int:
+        """Bytes that a download which was ended has left for the next one. Raises ModelNotFound."""
+        return self._store.half_bytes(self._model(model_type))
 
     def _model(self, model_type: str) -> ModelDef:
         return self._runtime.registry.get(model_type)

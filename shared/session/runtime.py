@@ -208,6 +208,7 @@ class Runtime:
             if Runtime._current is self:
                 Runtime._current = None
         atexit.unregister(self.close)
+        self.model_files.downloads.close()
         self.worker.stop()
         self.executor.close()
         self.history.close()

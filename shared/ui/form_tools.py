@@ -16,8 +16,8 @@ from shared.media.video import frame_at
 from shared.ui.controls import kind_of, refresh
 from shared.ui.defaults import default_settings
 from shared.ui.form import KEPT_OVER_MODELS
-from shared.ui.gallery import picture_of, result_entry
-from shared.ui.page_files import page_copy, page_folder
+from shared.ui.gallery import file_for, result_entry
+from shared.ui.page_files import page_folder
 from shared.ui.run import Handlers, Updates, uploaded_paths
 from shared.ui.texts import say, setting_label
 from shared.ui.trims import with_trim
@@ -71,7 +71,7 @@ class FormTools:
 
     def _file_of(self, told: Mapping[str, Any], param: Param) -> str:
         entry = result_entry(self.runtime, told.get("id"))
-        return picture_of(entry) if param.kind == "image" else page_copy(entry.path)
+        return file_for(entry, param.kind)
 
     def _into(self, model: str, name: str, make: Any) -> Updates:
         param = self.form.model_params(model).get(name)

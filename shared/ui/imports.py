@@ -44,6 +44,25 @@ def import_file(runtime: Any, path: Path, name: str, current_model: str) -> Impo
     return _for_form(runtime, settings, name, current_model)
 
 
+def inspect_file(runtime: Any, path: Path, name: str) -> dict[str, Any]:
+    """What a file says of itself: `settings` and the name of their `model`, or how many `tasks` it holds.
+
+    Raises WanGPError for a file without settings.
+    """
+    if name.lower().endswith(".zip"):
+        return {"name": name, "tasks": len(runtime.load_queue(path))}
+    found = _json(path, name) if name.lower().endswith(".json") else read_settings(path)
+    if isinstance(found, list) or (isinstance(found, dict) and "tasks" in found):
+        return {"name": name, "tasks": len(runtime.load_queue(path))}
+    if not isinstance(found, dict) or not found:
+        raise SettingsError(say("nothing_to_import", name=name))
+    try:
+        model = runtime.registry.model_for(found).name
+    except ModelNotFound:
+        model = str(found.get("model_type") or "")
+    return {"name": name, "settings": found, "model": model}
+
+
 def _queue_file(runtime: Any, path: Path, name: str) -> Imported:
     tasks = runtime.load_queue(path)
     runtime.queue.put(tasks)

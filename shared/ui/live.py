@@ -13,7 +13,7 @@ import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from shared.core.errors import WanGPError
@@ -29,14 +29,14 @@ from shared.core.events import (
     Started,
     Status,
 )
-from shared.ui.catalogue import model_name_and_fps
-from shared.ui.task_view import RunningTask, task_row
+from shared.ui.model_routes import download_row
+from shared.ui.queue_view import QueueSnapshot, QueueView
+from shared.ui.task_view import RunningTask
 
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 15.0
 PAUSE_BETWEEN_MESSAGES_S = 0.1
-TASKS_SHOWN = 100
 NOTICES_KEPT = 200
 
 
@@ -52,15 +52,19 @@ class LiveFeed:
         self._notice_number = 0
         self._queue_version = 1
         self._progress_version = 1
-        self._queue_message: tuple[int, dict[str, Any]] = (0, {})
+        self._downloads_version = 1
+        self._view, self._view_lock = QueueView(runtime), threading.Lock()
+        self._snapshot: tuple[int, QueueSnapshot] | None = None
         self._waiters: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscription: Any = None
+        self._stop_listening: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to follow the queue; call it in the event loop that serves the page."""
         self._loop = asyncio.get_running_loop()
         self._subscription = self.runtime.queue.subscribe()
+        self._stop_listening = self.runtime.model_files.downloads.listen(self._downloads_changed)
         with self._lock:
             for task in self.runtime.queue.tasks():
                 if task.status == "running":
@@ -71,6 +75,7 @@ class LiveFeed:
         """Stop following; open streams end."""
         if self._subscription is not None:
             self._subscription.close()
+            self._stop_listening()
         self._loop = None
 
     def _follow(self) -> None:
@@ -102,6 +107,8 @@ class LiveFeed:
                 running.preview, running.preview_number = jpeg, running.preview_number + 1
                 self._progress_version += 1
             case Output():
+                self._view.note_output(str(event.settings.get("model_type") or ""))
+                self._queue_version += 1
                 self._notice("output", event, path=event.path)
             case Info(text=text) | Status(text=text):
                 self._notice("info" if isinstance(event, Info) else "status", event, text=text)
@@ -126,6 +133,16 @@ class LiveFeed:
             self._notices.append((self._notice_number, {"kind": kind}))
         self._wake()
 
+    def _downloads_changed(self) -> None:
+        with self._lock:
+            self._downloads_version += 1
+        self._wake()
+
+    def downloads_message(self) -> dict[str, Any]:
+        """The models that are being fetched."""
+        downloads = self.runtime.model_files.downloads.all()
+        return {"kind": "downloads", "downloads": [download_row(download) for download in downloads]}
+
     def preview_of(self, task_id: int) -> bytes:
         """The last preview of a running task, as JPEG; empty when there is none."""
         with self._lock:
@@ -133,22 +150,16 @@ class LiveFeed:
             return running.preview if running else b""
 
     def queue_message(self) -> dict[str, Any]:
-        """The queue as the panel shows it; made once for all windows after each change."""
-        with self._lock:
+        """The whole queue as the panel shows it."""
+        return self.snapshot().message({})
+
+    def snapshot(self) -> QueueSnapshot:
+        """The queue's rows; made once for all windows after each change."""
+        with self._view_lock:
             version = self._queue_version
-            if self._queue_message[0] == version:
-                return self._queue_message[1]
-        queue = self.runtime.queue
-        tasks = [task for task in queue.tasks() if task.status in ("running", "waiting", "failed")]
-        rows = [task_row(task, *model_name_and_fps(self.runtime.registry, task.params)) for task in tasks[:TASKS_SHOWN]]
-        waiting = sum(task.status == "waiting" for task in tasks)
-        message = {
-            "kind": "queue", "tasks": rows, "more": len(tasks) - len(rows), "waiting": waiting,
-            "paused": bool(queue.is_paused),
-        }  # fmt: skip
-        with self._lock:
-            self._queue_message = (version, message)
-        return message
+            if self._snapshot is None or self._snapshot[0] != version:
+                self._snapshot = (version, self._view.snapshot())
+            return self._snapshot[1]
 
     def progress_message(self) -> dict[str, Any]:
         """The running tasks, oldest first."""
@@ -162,14 +173,20 @@ class LiveFeed:
         try:
             with self._lock:
                 seen_notice = self._notice_number
-            seen_queue = seen_progress = 0
+            seen_queue = seen_progress = seen_downloads = 0
+            rows: Mapping[int, dict[str, Any]] = {}
             yield _message({"kind": "hello", "boot": self.boot_id})
             while self._loop is not None:
                 changed.clear()
                 queue_version, progress_version = self._queue_version, self._progress_version
+                downloads_version = self._downloads_version
+                if downloads_version != seen_downloads:
+                    seen_downloads = downloads_version
+                    yield _message(self.downloads_message())
                 if queue_version != seen_queue:
                     seen_queue = queue_version
-                    yield _message(await self._queue_message_aside())
+                    message, rows = await self._queue_message_aside(rows)
+                    yield _message(message)
                 if progress_version != seen_progress:
                     seen_progress = progress_version
                     yield _message(self.progress_message())
@@ -182,11 +199,15 @@ class LiveFeed:
         finally:
             self._waiters.discard(changed)
 
-    async def _queue_message_aside(self) -> dict[str, Any]:
+    async def _queue_message_aside(
+        self, known: Mapping[int, dict[str, Any]]
+    ) -> tuple[dict[str, Any], Mapping[int, dict[str, Any]]]:
+        """What a window that knows some rows is told, and the rows that it knows then."""
         try:
-            return await asyncio.to_thread(self.queue_message)
+            snapshot = await asyncio.to_thread(self.snapshot)
         except WanGPError as error:
-            return {"kind": "info", "task_id": 0, "client_id": "", "text": str(error)}
+            return {"kind": "info", "task_id": 0, "client_id": "", "text": str(error)}, known
+        return snapshot.message(known), snapshot.rows
 
     def _notices_after(self, number: int) -> list[tuple[int, dict[str, Any]]]:
         with self._lock:

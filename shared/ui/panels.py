@@ -13,23 +13,12 @@ from shared.ui.texts import current_language, languages, panel_texts, say
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = (
-    "base.js",
-    "form.js",
-    "finder.js",
-    "presets.js",
-    "tools.js",
-    "loras.js",
-    "media.js",
-    "clip.js",
-    "mask.js", "settings.js", "guides.js", "notify.js",
-    "memory.js",
-    "stage.js",
-    "queue.js",
-    "gallery.js",
-    "live.js",
-)
+    "base.js", "lists.js", "form.js", "finder.js", "presets.js", "tools.js", "loras.js", "media.js", "clip.js",
+    "mask.js", "settings.js", "guides.js", "notify.js", "memory.js", "results.js", "stage.js", "queue.js", "gallery.js",
+    "library.js", "compare.js", "dropped.js", "models.js", "live.js",
+)  # fmt: skip
 OPTIONS = ("language", "UI_theme", "notification_sound_enabled", "notification_sound_volume")
-STYLES = ("page.css", "finder.css", "form.css", "settings.css")
+STYLES = ("page.css", "lists.css", "finder.css", "form.css", "settings.css")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:

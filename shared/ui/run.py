@@ -15,15 +15,14 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
-from shared.core.errors import ModelNotFound, WanGPError
+from shared.core.errors import WanGPError
 from shared.core.settings_io import export_settings
 from shared.core.state import AppState
 from shared.ui.catalogue import model_facts
 from shared.ui.controls import media_paths
 from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
-from shared.ui.gallery import delete_result, picture_of, result_entry
-from shared.ui.imports import import_file, settings_over_defaults
+from shared.ui.imports import import_file
 from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
 from shared.ui.shell import LANGUAGE
@@ -219,7 +218,7 @@ class Handlers:
         return self.show_found(state, found.model_type, found.settings)
 
     def show_found(self, state: dict[str, Any], model: str, settings: dict[str, Any]) -> Updates:
-        """Bring settings from elsewhere into the form; what is not known here is kept aside and told."""
+        """Bring settings from elsewhere into the form; what is unknown here is kept aside and told."""
         known, extra = split_extra(settings, self.form.model_params(model))
         if extra:
             gr.Warning(say("imported_unknown", count=len(extra), names=", ".join(sorted(extra))))
@@ -237,50 +236,6 @@ class Handlers:
         if registry.refresh_if_changed():
             for broken in sorted(set(registry.broken) - known):
                 gr.Warning(broken)
-
-    def use_settings(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:
-        """Bring a result's settings into the form."""
-        try:
-            entry = result_entry(self.runtime, (event._data or {}).get("id"))
-            found = dict(entry.settings or {})
-            try:
-                definition = self.runtime.registry.model_for(found)
-            except ModelNotFound:
-                definition = self.runtime.registry.get(model)
-            settings = settings_over_defaults(found, definition)
-        except WanGPError as error:
-            gr.Warning(str(error))
-            return {}
-        gr.Info(say("imported", name=Path(entry.path).name))
-        return self.show_found(state, definition.model_type, settings)
-
-    def use_as_start(self, model: str, event: gr.EventData) -> Updates:
-        """Make a result the start image."""
-        params = self.form.model_params(model)
-        if "image_start" not in params:
-            label = self.form.params["image_start"].label
-            gr.Warning(say("not_taken", model=self.runtime.registry.get(model).name, setting=label.lower()))
-            return {}
-        try:
-            entry = result_entry(self.runtime, (event._data or {}).get("id"))
-            picture = picture_of(entry)
-        except WanGPError as error:
-            gr.Warning(str(error))
-            return {}
-        label = params["image_start"].label.lower()
-        gr.Info(say("used_as", name=Path(entry.path).name, setting=label))
-        return {self.form.components["image_start"]: gr.update(value=picture)}
-
-    def delete_result(self, event: gr.EventData) -> None:
-        """Take a result off the disk."""
-        try:
-            entry = result_entry(self.runtime, (event._data or {}).get("id"))
-            delete_result(self.runtime, entry)
-        except (WanGPError, OSError) as error:
-            gr.Warning(str(error))
-            return
-        self.tell_windows("gallery")
-        gr.Info(say("deleted", name=Path(entry.path).name))
 
 
 def problem_list(problems: list[str]) -> str:

@@ -104,7 +104,7 @@ def web_app(
     app = FastAPI(title=say("title"), lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     page.handlers.tell_windows = feed.tell
     app.mount(f"{PREFIX}/assets", assets())
-    app.include_router(page_routes(runtime, feed, page.windows, _login_check(login)))
+    app.include_router(page_routes(runtime, feed, page.windows, page.queue, _login_check(login)))
     app.router.routes.extend(services)
     page.blocks.queue(default_concurrency_limit=None)
     gr.mount_gradio_app(

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from shared.ui.form_tools import EVENTS, FormTools
+from shared.ui.list_events import wire_lists
 from shared.ui.lora_presets import PRESET_EVENTS, PresetPicker, Presets
 from shared.ui.model_picker import ModelPicker
 from shared.ui.panels import panel
@@ -16,7 +17,7 @@ from shared.ui.run import Handlers, guarded
 from shared.ui.tabs import QUIET, PageContext, Tab
 from shared.ui.texts import say
 
-STAGE_EVENTS = ("use_settings", "use_as_start", "delete_result", "import_file", "refresh_models")
+STAGE_EVENTS = ("use_settings", "use_as", "import_file", "refresh_models")
 
 
 def build(context: PageContext) -> None:
@@ -34,9 +35,8 @@ def build(context: PageContext) -> None:
     ]  # fmt: skip
     _wire_form(context)
     _wire_files(context)
-    _wire_results(context)
     _wire_tools(context)
-    parts["queue"].wire()
+    wire_lists(context)
 
 
 TAB = Tab("generator", 0, build)
@@ -147,15 +147,3 @@ def _wire_files(context: PageContext) -> None:
         guarded(handlers.export), [picker.model, parts["extra"], *context.form.inputs], [parts["exported"]], **QUIET
     )
     parts["stage"].import_file(guarded(handlers.import_dropped), [state, picker.model], context.shown, **QUIET)
-
-
-def _wire_results(context: PageContext) -> None:
-    handlers, picker, state, stage = context.handlers, context.picker, context.state, context.parts["stage"]
-    stage.use_settings(guarded(handlers.use_settings), [state, picker.model], context.shown, **QUIET)
-    stage.use_as_start(
-        guarded(handlers.use_as_start), [picker.model], [context.form.components["image_start"]], **QUIET
-    )
-    stage.delete_result(guarded(handlers.delete_result), None, None, **QUIET)
-    stage.refresh_models(
-        guarded(handlers.refresh_models), [picker.model], [picker.family, picker.model, picker.note], **QUIET
-    )

@@ -32,6 +32,7 @@ def task_row(task: Task, model_name: str, fps: float | None) -> dict[str, Any]:
         "picture": task_picture(task) is not None,
         "error": task.error,
         "attempts": task.attempts,
+        "edit_mode": str(params.get("mode") or ""),
     }
 
 
@@ -60,12 +61,11 @@ def result_row(entry: Any, model_name: str) -> dict[str, Any]:
         "size": settings.get("resolution"),
         "frames": settings.get("video_length"),
         "steps": settings.get("num_inference_steps"),
-        "created": _timestamp(entry.created),
+        "created": entry.created,
+        "favourite": entry.is_favourite,
+        "missing": entry.is_missing,
+        "trashed": entry.trashed,
     }
-
-
-def _timestamp(created: Any) -> float:
-    return created.timestamp() if hasattr(created, "timestamp") else float(created or 0)
 
 
 @dataclass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import logging
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from shared.core.errors import WanGPError
+from shared.core.paths import write_atomic
 from shared.media.thumbnails import jpeg, thumbnail
 
 log = logging.getLogger(__name__)
@@ -17,36 +20,38 @@ JPEG_QUALITY = 82
 
 
 class Thumbnails:
-    """JPEG thumbnails in one folder, named by path, size and date of the original."""
+    """JPEG thumbnails in one folder, a file a line of the history; they outlast the result's own file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def of(self, path: str | Path, media_type: str) -> bytes:
-        """The thumbnail of a file as JPEG; empty for sounds and for what cannot be read."""
-        kept = self.folder / (self._name(Path(path)) + ".jpg")
-        if kept.is_file():
-            return kept.read_bytes()
-        if media_type == "audio":
+    def kept(self, entry: Any) -> Path | None:
+        """The thumbnail of a line, where it was made before."""
+        path = self._path(entry)
+        return path if path.is_file() else None
+
+    def make(self, entry: Any) -> bytes:
+        """Make and keep it; empty for sounds and for what cannot be read."""
+        if entry.media_type == "audio":
             return b""
-        jpeg = picture_thumbnail(str(path))
-        if jpeg:
-            self._keep(kept, jpeg)
-        return jpeg
+        made = picture_thumbnail(str(entry.path))
+        if made:
+            self._keep(self._path(entry), made)
+        return made
 
-    def _keep(self, path: Path, jpeg: bytes) -> None:
+    def forget(self, entry: Any) -> None:
+        """The line is gone."""
+        self._path(entry).unlink(missing_ok=True)
+
+    def _path(self, entry: Any) -> Path:
+        # The moment tells lines of the same number apart, should the database be made anew.
+        return self.folder / f"{entry.id % 100:02d}" / f"{entry.id}-{int(entry.created * 1000):x}.jpg"
+
+    def _keep(self, path: Path, made: bytes) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(f".{hashlib.sha256(jpeg).hexdigest()[:8]}.tmp")
-            fresh.write_bytes(jpeg)
-            fresh.replace(path)
-        except OSError:
+            write_atomic(path, made)
+        except WanGPError:
             log.warning("The thumbnail %s cannot be kept", path, exc_info=True)
-
-    @staticmethod
-    def _name(path: Path) -> str:
-        facts = path.stat()
-        return hashlib.sha256(f"{path}|{facts.st_size}|{facts.st_mtime_ns}".encode()).hexdigest()[:32]
 
 
 def picture_thumbnail(source: Any) -> bytes:
@@ -56,3 +61,10 @@ def picture_thumbnail(source: Any) -> bytes:
     except (WanGPError, OSError, ValueError):
         log.info("No thumbnail of %s", source, exc_info=True)
         return b""
+
+
+def png(pixels: Any) -> bytes:
+    """A frame (H,W,3) as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -28,6 +28,7 @@ class Windows:
     def __init__(self, runtime: Any) -> None:
         self.runtime = runtime
         self._windows: dict[str, _Window] = {}
+        self._gone_holders: set[str] = set()
         self._lock = threading.Lock()
         self._end = threading.Event()
 
@@ -87,6 +88,16 @@ class Windows:
             ]  # fmt: skip
         for token in silent:
             self.forget(token)
+        self._release_left()
+
+    def _release_left(self) -> None:
+        """Let the tasks go that a window edited which is gone; one that is being reloaded is back by the next look."""
+        with self._lock:
+            known = set(self._windows)
+        gone = set(self.runtime.queue.held().values()) - known
+        for holder in gone & self._gone_holders:
+            self.runtime.queue.release(holder)
+        self._gone_holders = gone
 
     def _count(self, token: str, change: int) -> None:
         with self._lock:

@@ -83,6 +83,13 @@ def test_clips_have_the_container_of_the_configuration(tmp_path: Path, container
     assert (read_settings(output.path) or {})["prompt"] == "a red ball"
 
 
+def test_a_task_has_its_own_picture_format_and_numbers_its_files(engine: Engine) -> None:
+    wishes = {"image_format": "webp", "output_filename": "job-{number}", "repeat_generation": 2}
+    made = engine.make(image_mode=1, **wishes)
+    assert [Path(output.path).name for output in made] == ["job-0.webp", "job-1.webp"]
+    assert Image.open(made[0].path).format == "WEBP"
+
+
 def test_the_settings_in_a_file_say_how_it_was_made(engine: Engine) -> None:
     (output,) = engine.make(seed=12, client_id="me")
 

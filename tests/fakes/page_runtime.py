@@ -67,6 +67,9 @@ class PageRuntime:
         """Queue one task."""
         return self.queue.put([task_from_settings(settings, self.registry, client_id=client_id)])[0]
 
+    def release_model(self) -> None:
+        """Nothing is loaded."""
+
     def load_queue(self, path: str | Path) -> list[Task]:
         """The tasks of a file."""
         return load_queue(path, self.queue.folder / "queue_media")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,9 @@ START_S = 90
 class Server:
     """`python wgp.py` on a free port with a configuration folder of its own."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
-        self.folder, self.flags = folder, flags
+    def __init__(self, folder: Path, *flags: str, program: Sequence[str] = ("wgp.py",)) -> None:
+        """`program` is what Python runs; `-m tests.fakes.page_program` has an engine that needs no time."""
+        self.folder, self.flags, self.program = folder, flags, program
         self.port, self.starts = free_port(), 0
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "console.txt"
@@ -39,7 +41,7 @@ class Server:
     def start(self) -> None:
         """Start it, again on the same port after `stop`."""
         self.starts += 1
-        command = [sys.executable, "wgp.py", "--config", str(self.folder), "--server-name", "127.0.0.1",
+        command = [sys.executable, *self.program, "--config", str(self.folder), "--server-name", "127.0.0.1",
                    "--server-port", str(self.port), *self.flags]  # fmt: skip
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log.open("ab"), stderr=subprocess.STDOUT)
         self._wait()

@@ -4,8 +4,8 @@ A file holds `flags` of the program and `steps` in order. A step sends a request
 names settings of the newest queued task (`queued`), or plays what a worker would tell of the oldest one (`play`);
 `meanwhile` plays it while the request of the same step is waiting.
 In texts `$name` stands for a value: it is learnt where it first stands alone in a reply, and must be the same later;
-`$any` is never learnt. `$picture:64x48` is a data URI of a picture of that size. `has` in a reply names fields of it
-and leaves the others open.
+`$any` is never learnt. `$picture:64x48` is a data URI of a picture of that size; `files` are data URIs or texts.
+`has` in a reply names fields of it and leaves the others open. Replies name the host `testserver`.
 """
 
 from __future__ import annotations
@@ -148,6 +148,8 @@ class Conversation:
 
     def _exchange(self, send: dict[str, Any], expected: dict[str, Any]) -> None:
         options = {name: send[name] for name in ("headers", "json", "content", "params", "data") if name in send}
+        if "files" in send:
+            options["files"] = {name: _upload(text) for name, text in send["files"].items()}
         answer = self.client.request(send["method"], send["path"], follow_redirects=False, **options)
         assert answer.status_code == expected["status"], f"{answer.status_code} {answer.text[:500]}"
         for name, value in expected.get("headers", {}).items():
@@ -199,6 +201,11 @@ class Conversation:
         """End service and queue."""
         self.context.close()
         self.runtime.close()
+
+
+def _upload(text: str) -> bytes:
+    """The content of a file: what a data URI holds, else the text itself."""
+    return base64.b64decode(text.partition(",")[2]) if text.startswith("data:") else text.encode()
 
 
 def _like(found: Any, wanted: str) -> bool:

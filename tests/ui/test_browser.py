@@ -140,10 +140,10 @@ def test_two_windows_share_the_queue_and_not_the_form(open_window: OpenWindow) -
     wait_tasks(first, 2)
     assert first.input_value("#prompt textarea") == "a ring"
     assert second.input_value("#prompt textarea") == "a square"
-    first.locator(".wg-task").nth(1).get_by_label("Move up").click()
+    first.locator(".wg-task").nth(1).locator(".wg-grip").press("ArrowUp")
     second.wait_for_function("document.querySelector('.wg-task .wg-prompt').textContent === 'a square'")
-    first.on("dialog", lambda dialog: dialog.accept())
     command(first, "Abort all")
+    first.locator("dialog").get_by_role("button", name="Abort all").click()
     wait_tasks(second, 0)
     command(second, "Resume")
     first.locator("[data-panel=queue]").get_by_label("Pause").wait_for()
@@ -218,10 +218,10 @@ def test_a_result_is_used_again_and_deleted(open_window: OpenWindow, server: Ser
     fill(window, "something else", seed=3)
     window.get_by_role("button", name="Use these settings").click()
     window.wait_for_function("document.querySelector('#seed input').value === '7'")
-    window.get_by_role("button", name="Use last frame as start image").click()
+    window.get_by_role("button", name="Use as").click()
+    window.get_by_role("menuitem", name="Its last frame as start image").click()
     window.wait_for_selector("#image_start img")
-    window.on("dialog", lambda dialog: dialog.accept())
-    window.get_by_role("button", name="Delete").click()
+    window.locator(".wg-info").get_by_role("button", name="Delete").click()
     window.wait_for_function("document.querySelectorAll('.wg-tile').length === 0")
     assert server.results() == []
 

@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 from shared.core.state import AppState, headless_state
 from shared.media.metadata import write_settings
 from shared.media.video_write import write_video
-from shared.ui.app import Page, build_app
+from shared.ui.app import Page
 from shared.ui.defaults import default_path, default_settings
 from tests.fakes.page_runtime import PageRuntime
 
@@ -221,33 +221,3 @@ def test_a_window_with_nonsense_kept_opens_with_defaults(page: Page) -> None:
     for boot in ("", "[]", json.dumps({"form": {"model": "gone", "values": {"seed": 1}}})):
         window.apply(page.handlers.open_window(boot, headless_state()))
         assert window.shown("seed") in (-1, 1)
-
-
-def test_results_are_used_and_deleted(window: Window, runtime: PageRuntime, tmp_path: Path) -> None:
-    path = tmp_path / "done.mp4"
-    write_video(np.full((5, 32, 32, 3), 9, np.uint8), path, fps=8)
-    entry = runtime.history.add(path, "video", {"model_type": "starter", "prompt": "a whale", "seed": 2})
-    window.apply(window.handlers.use_settings(window.state, "starter", event(id=entry.id)))
-    assert (window.shown("prompt"), window.shown("seed")) == ("a whale", 2)
-    window.apply(window.handlers.use_as_start("starter", event(id=entry.id)))
-    assert str(window.shown("image_start")).endswith("done_last.png")
-    assert window.handlers.use_as_start("t2v_1.3B", event(id=entry.id)) == {}
-    window.handlers.delete_result(event(id=entry.id))
-    assert not path.exists()
-    assert runtime.history.get(entry.id) is None
-    window.handlers.delete_result(event(id=entry.id))
-    window.set(image_start=None)
-
-
-def test_queue_commands_reach_the_queue(runtime: PageRuntime) -> None:
-    queue_panel = build_app(runtime).queue
-    first, second = (runtime.submit({"model_type": "starter", "prompt": text}) for text in ("one", "two"))
-    assert queue_panel.command("move", {"id": second.id, "position": 0})
-    assert [task.id for task in runtime.queue.tasks()] == [second.id, first.id]
-    assert queue_panel.command("remove", {"id": second.id})
-    assert not queue_panel.command("remove", {"id": 9999})
-    assert queue_panel.command("pause", {}) and runtime.queue.is_paused
-    assert queue_panel.command("resume", {}) and not runtime.queue.is_paused
-    assert queue_panel.command("abort_all", {})
-    assert runtime.queue.tasks() == []
-    assert not queue_panel.command("nonsense", {})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.events import Finished, Info, Preview, Progress, RefreshModels, Started
+from shared.core.events import Finished, Info, Output, Preview, Progress, QueueChanged, RefreshModels, Started
 from shared.core.task import Task
 from shared.ui.live import LiveFeed
 from shared.ui.task_view import RunningTask, task_picture, task_row
@@ -60,9 +60,40 @@ def watch(runtime: PageRuntime, act: Any, until: str) -> list[dict[str, Any]]:
 def test_a_window_hears_the_whole_state_first(runtime: PageRuntime) -> None:
     runtime.submit({"model_type": "starter", "prompt": "a star"})
     messages = watch(runtime, lambda: runtime.submit({"model_type": "starter", "prompt": "a ring"}), "queue")
-    assert [message["kind"] for message in messages[:3]] == ["hello", "queue", "progress"]
-    assert [task["prompt"] for task in messages[1]["tasks"]] == ["a star"]
-    assert [task["prompt"] for task in messages[-1]["tasks"]] == ["a star", "a ring"]
+    assert [message["kind"] for message in messages[:4]] == ["hello", "downloads", "queue", "progress"]
+    assert [task["prompt"] for task in messages[2]["tasks"]] == ["a star"]
+    # Afterwards only what is new, and the order of all.
+    assert [task["prompt"] for task in messages[-1]["tasks"]] == ["a ring"]
+    assert messages[-1]["order"] == [messages[2]["tasks"][0]["id"], messages[-1]["tasks"][0]["id"]]
+
+
+def test_a_row_is_told_again_only_when_it_has_changed(runtime: PageRuntime) -> None:
+    feed = LiveFeed(runtime)
+    first, second = (runtime.submit({"model_type": "starter", "prompt": text}) for text in ("one", "two"))
+    before = feed.snapshot()
+    assert [row["prompt"] for row in before.message({})["tasks"]] == ["one", "two"]
+    runtime.queue.hold(second.id, "window")
+    feed.take(QueueChanged("held"))
+    told = feed.snapshot().message(before.rows)
+    assert [(row["id"], row["editor"]) for row in told["tasks"]] == [(second.id, "window")]
+    runtime.queue.move(second.id, 0)
+    feed.take(QueueChanged("moved"))
+    assert feed.snapshot().message(feed.snapshot().rows) | {"tasks": []} == {
+        "kind": "queue", "order": [second.id, first.id], "tasks": [], "more": 0, "waiting": 2, "paused": False,
+    }  # fmt: skip
+
+
+def test_a_result_teaches_how_long_its_like_will_take(runtime: PageRuntime, tmp_path: Path) -> None:
+    settings = {"model_type": "starter", "prompt": "x", "resolution": "128x128", "video_length": 9,
+                "num_inference_steps": 10}  # fmt: skip
+    feed = LiveFeed(runtime)
+    task = runtime.submit(settings)
+    assert feed.snapshot().rows[task.id]["estimate_s"] is None
+    made = {**settings, "generation_time": 12.34}
+    runtime.history.add(tmp_path / "made.mp4", "video", made)
+    feed.take(Output(99, "", str(tmp_path / "made.mp4"), "video", made))
+    assert feed.snapshot().rows[task.id]["estimate_s"] == 12.0
+    assert feed.snapshot().rows[task.id]["extends"] is True
 
 
 def test_progress_preview_and_end_are_told(runtime: PageRuntime) -> None:
@@ -118,10 +149,10 @@ def test_a_failed_task_stays_in_the_list_with_its_error(runtime: PageRuntime) ->
     assert [(row["status"], row["error"]) for row in rows] == [("failed", "It is broken.")]
 
 
-def test_a_long_queue_is_shown_in_part(runtime: PageRuntime) -> None:
-    runtime.queue.put([Task(params={"model_type": "starter", "prompt": f"star {number}"}) for number in range(130)])
+def test_a_very_long_queue_is_shown_in_part(runtime: PageRuntime) -> None:
+    runtime.queue.put([Task(params={"model_type": "starter", "prompt": f"star {number}"}) for number in range(1030)])
     message = LiveFeed(runtime).queue_message()
-    assert (len(message["tasks"]), message["more"], message["waiting"]) == (100, 30, 130)
+    assert (len(message["tasks"]), message["more"], message["waiting"]) == (1000, 30, 1030)
 
 
 def test_streams_of_many_windows_need_no_threads_of_their_own(runtime: PageRuntime) -> None:
@@ -132,7 +163,7 @@ def test_streams_of_many_windows_need_no_threads_of_their_own(runtime: PageRunti
         for stream in streams:
             await collect(stream, "progress")
         runtime.submit({"model_type": "starter", "prompt": "a star"})
-        heard = [len((await collect(stream, "queue"))[-1]["tasks"]) for stream in streams]
+        heard = [len((await collect(stream, "queue"))[-1]["order"]) for stream in streams]
         feed.close()
         return heard
 

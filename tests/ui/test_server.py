@@ -96,6 +96,7 @@ def test_results_are_listed_newest_first(client: TestClient, clip: int) -> None:
     assert body["results"][0] | {"created": 0, "task_id": 0} == {
         "id": clip, "task_id": 0, "name": "a clip, 100%.mp4", "kind": "video", "prompt": "a star", "model": "Starter",
         "seed": 4, "size": None, "frames": None, "steps": None, "created": 0,
+        "favourite": False, "missing": False, "trashed": None,
     }  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_a_result_comes_in_parts_for_the_player(client: TestClient, clip: int) -
 def test_a_result_has_a_thumbnail_made_once(client: TestClient, clip: int, runtime: PageRuntime) -> None:
     first = client.get(f"/wangp/results/{clip}/thumbnail.jpg")
     assert first.content[:3] == b"\xff\xd8\xff"
-    assert len(list((runtime.config_dir / "thumbnails").iterdir())) == 1
+    assert len(list((runtime.config_dir / "thumbnails").rglob("*.jpg"))) == 1
     assert client.get(f"/wangp/results/{clip}/thumbnail.jpg").content == first.content
 
 
@@ -121,7 +122,7 @@ def test_settings_of_a_result_can_be_saved(client: TestClient, clip: int) -> Non
 
 def test_what_is_gone_is_said_plainly(client: TestClient) -> None:
     assert client.get("/wangp/results/999/x.mp4").status_code == 404
-    assert client.get("/wangp/preview/999.jpg").status_code == 404
+    assert client.get("/wangp/preview/999.jpg").status_code == 204
     assert client.get("/wangp/tasks/999/picture.jpg").status_code == 404
 
 

@@ -192,7 +192,7 @@
       document.querySelectorAll("#main_tabs > .tab-wrapper [role=tab]")[Number(event.key) - 1]?.click();
     }
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    const button = document.getElementById("generate");
+    const button = document.getElementById(document.body.classList.contains("wg-editing") ? "put_back" : "generate");
     if (!button) return;
     event.preventDefault();
     event.stopPropagation();
@@ -216,7 +216,9 @@
     endDrag();
     if (!hasFiles(event) || ownField(event.target)) return;
     event.preventDefault();
-    wangp.importFile(event.dataTransfer.files[0]);
+    const file = event.dataTransfer.files[0];
+    if (wangp.shownTab() === "generator") wangp.importFile(file);
+    else wangp.inspectFile(file);
   }, false);
   function endDrag() { depth = 0; overlay?.remove(); }
 

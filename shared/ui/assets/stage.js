@@ -56,7 +56,7 @@
     if (!view) return;
     clearInterval(ticker);
     if (progress && live) drawLive();
-    else if (shown) view.replaceChildren(player(shown));
+    else if (shown) view.replaceChildren(wangp.player(shown));
     else view.replaceChildren(el("div", { class: "wg-nothing" }, wangp.icon("film"),
       el("p", {}, say("empty_stage")), el("small", {}, say("empty_hint"))));
     drawLine();
@@ -122,37 +122,16 @@
     }
   }
 
-  function player(result) {
-    const source = wangp.fileUrl(result);
-    if (result.kind === "image") return el("img", { src: source, alt: result.prompt || result.name });
-    if (result.kind === "audio") return el("audio", { src: source, controls: true, "aria-label": result.name });
-    const video = el("video", {
-      src: source, controls: true, loop: true, playsinline: true, "aria-label": result.prompt || result.name,
-    });
-    video.muted = true;
-    video.autoplay = true;
-    return video;
-  }
-
   function drawInfo() {
     if (progress && live) return info.replaceChildren(...runningInfo());
     if (!shown) return info.replaceChildren(el("ul", { class: "wg-hints" },
       ...["hint_keys", "hint_drop", "hint_start"].map((name) => el("li", {}, say(name)))));
-    const facts = [shown.model, shown.size?.replace("x", " × "), shown.frames > 1 && shown.kind === "video" ? say("frames", { count: shown.frames }) : null,
-      shown.steps ? say("steps", { count: shown.steps }) : null, shown.seed !== null ? `seed ${shown.seed}` : null];
-    const ask = (event, values = {}) => wangp.ask("stage", event, { id: shown.id, token: wangp.token, ...values });
     const details = el("details", {}, el("summary", {}, say("all_settings")), el("pre", { tabindex: "0" }));
     details.addEventListener("toggle", () => details.open && fillSettings(details.querySelector("pre"), shown));
     info.replaceChildren(
       el("p", { class: "wg-prompt", title: shown.prompt }, shown.prompt || say("no_prompt")),
-      el("p", { class: "wg-facts" }, facts.filter(Boolean).join(" · ")),
-      el("div", { class: "wg-actions" },
-        button("reuse", say("use_settings"), () => ask("use_settings")),
-        shown.kind === "image" ? button("image", say("use_as_start"), () => ask("use_as_start")) : null,
-        shown.kind === "video" ? button("image", say("use_last_frame"), () => ask("use_as_start")) : null,
-        link("download", say("download"), wangp.fileUrl(shown) + "?download=1"),
-        link("file", say("settings_file"), wangp.url(`results/${shown.id}/settings.json?download=1`)),
-        button("trash", say("delete"), () => confirm(say("delete_confirm", { name: shown.name })) && ask("delete_result"), { kind: "danger" })),
+      el("p", { class: "wg-facts" }, wangp.resultFacts(shown)),
+      wangp.resultActions(shown),
       details);
   }
 
@@ -164,8 +143,6 @@
     return [el("p", { class: "wg-prompt", title: task.prompt }, task.prompt || say("no_prompt")),
       el("p", { class: "wg-facts" }, facts.filter(Boolean).join(" · "))];
   }
-
-  const link = (icon, label, href) => el("a", { class: "wg-button", href, download: "", title: label }, wangp.icon(icon), el("span", {}, label));
 
   async function fillSettings(place, result) {
     const answer = await fetch(wangp.url(`results/${result.id}/settings.json`));
