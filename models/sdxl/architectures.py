@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from shared.core.custom_settings import custom_values
-from shared.core.sampler_names import SAMPLERS, SCHEDULES, schedules_of
+from shared.core.sampler_names import SAMPLERS, SCHEDULES
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
     ONE_MEGAPIXEL,
@@ -20,18 +19,11 @@ from shared.diffusion.picture_keys import (
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
+    from shared.core.params import Param
 
 _DRIVER = "models.sdxl.pipeline:SdxlPipeline"
 
 _OWN_SETTINGS: list[dict[str, Any]] = [
-    {
-        "id": "scheduler", "name": "Noise schedule", "type": "dropdown", "default": "", "choices": list(SCHEDULES),
-        "help": "How the noise levels of the steps are spread; Karras spends more steps on detail.",
-    },
-    {
-        "id": "clip_skip", "name": "CLIP layers left out", "type": "int", "default": 0, "min": 0, "max": 10,
-        "help": "Reads the prompt from an earlier layer of the text encoders; some drawn styles were trained so.",
-    },
     {
         "id": "guidance_rescale", "name": "Guidance rescale", "type": "float", "default": 0.0, "min": 0, "max": 1,
         "help": "Brings the contrast of high guidance back to that of the prompted prediction.",
@@ -45,6 +37,15 @@ _COMMON: dict[str, Any] = {
     "text_length": None,
     "resolutions": ONE_MEGAPIXEL,
     "sample_solvers": [list(pair) for pair in SAMPLERS],
+    "noise_schedules": [list(pair) for pair in SCHEDULES],
+    "performances": True,
+    "clip_skip": True,
+    "prompt_weights": True,
+    "sharpness": True,
+    "adaptive_cfg": True,
+    "adm_guidance": True,
+    "freeu": True,
+    "initial_latent": True,
     "custom_settings": _OWN_SETTINGS,
     "lora_dir": "sdxl",
     "dtype": "float16",
@@ -96,36 +97,34 @@ _REFERENCE: dict[str, Any] = {
 }
 
 
-def sdxl_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
-    """What is wrong with pictures, and with a sampler and a schedule together."""
-    yield from picture_problems(settings, model)
-    sampler = str(settings.get("sample_solver") or "")
-    schedule = custom_values(settings, model).get("scheduler") or ""
-    possible = schedules_of(sampler)
-    if schedule and schedule not in possible:
-        yield (
-            f'custom_settings: scheduler: "{schedule}" does not go with the solver "{sampler}". '
-            f"Use {', '.join(possible)}."
-        )
+def sdxl_params(params: list[Param], model: ModelDef) -> list[Param]:
+    """The guidance goes higher than elsewhere, as Fooocus' does."""
+    return [param.with_changes(maximum=30) if param.name == "guidance_scale" else param for param in params]
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
-        "sdxl": Architecture(("StableDiffusionXLPipeline",), _COMMON, _DRIVER, sdxl_problems),
+        "sdxl": Architecture(("StableDiffusionXLPipeline",), _COMMON, _DRIVER, picture_problems, sdxl_params),
         "sdxl_inpaint": Architecture(
-            ("StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"), _INPAINT, _DRIVER, sdxl_problems
+            ("StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
+            _INPAINT,
+            _DRIVER,
+            picture_problems,
+            sdxl_params,
         ),
         "sdxl_control": Architecture(
             ("StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetPipeline"),
             _CONTROL,
             _DRIVER,
-            sdxl_problems,
+            picture_problems,
+            sdxl_params,
         ),
         "sdxl_ip_adapter": Architecture(
             ("StableDiffusionXLPipeline",),
             _REFERENCE,
             _DRIVER,
-            sdxl_problems,
+            picture_problems,
+            sdxl_params,
             loaded="models.sdxl.pipeline:add_ip_adapter",
         ),
     }

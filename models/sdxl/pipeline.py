@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from models.sdxl.pipeline_samplers import make_sampler
-from shared.core.contracts import LoadOptions, WindowRequest
+from models.sdxl.pipeline_text import encode, needs_own_encoding
+from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
 from shared.core.custom_settings import custom_values
+from shared.core.sampler_names import sampler_notes
 from shared.core.weights import find_weights
 from shared.diffusion.pictures import PicturePipeline
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
 _ADAPTER_SIDE_PX = 224
+_USUAL_LAYER = 2
 
 
 def add_ip_adapter(pipe: Any, model: ModelDef, roots: Sequence[str], options: LoadOptions) -> None:
@@ -32,6 +35,14 @@ class SdxlPipeline(PicturePipeline):
     """See PicturePipeline. Definition keys: `control_modes`, the number that a union ControlNet has for each letter of
     video_prompt_type; `ip_adapter`, whether references go to an IP-Adapter."""
 
+    def __call__(
+        self, window: WindowRequest, on_step: Callable[[Step], None], is_cancelled: Callable[[], bool]
+    ) -> WindowResult:
+        """See Pipeline; tells of samplers and schedules that something near takes the place of."""
+        for note in sampler_notes(window.sample_solver, str(window.settings.get("noise_schedule") or "")):
+            on_step(Step("", notice=note))
+        return super().__call__(window, on_step, is_cancelled)
+
     def pipe_for(self, window: WindowRequest) -> Any:
         """The pipeline for this window, on the same weights."""
         from_picture = self.model.get("pipeline_from_picture_with_control")
@@ -41,23 +52,26 @@ class SdxlPipeline(PicturePipeline):
 
     def scheduler(self, window: WindowRequest) -> Any:
         """A fresh scheduler: the sampler and the noise schedule that the settings name."""
-        schedule = custom_values(window.settings, self.model).get("scheduler") or ""
-        return make_sampler(self._scheduler, window.sample_solver, str(schedule))
+        return make_sampler(self._scheduler, window.sample_solver, str(window.settings.get("noise_schedule") or ""))
 
     def arguments(self, window: WindowRequest) -> dict[str, Any]:
         """Keyword arguments of the pipeline's `__call__`."""
         own = custom_values(window.settings, self.model)
-        arguments = {
-            **super().arguments(window),
-            "clip_skip": own.get("clip_skip") or None,
-            "guidance_rescale": own.get("guidance_rescale"),
-        }
+        arguments = {**super().arguments(window), "guidance_rescale": own.get("guidance_rescale"), **self._text(window)}
         if window.control is not None:
             arguments |= self._control(window, arguments)
         if self.model.get("ip_adapter"):
             arguments["ip_adapter_image"] = self._references(window)
             arguments["image"] = arguments["image"] if window.source is not None else None
         return arguments
+
+    def _text(self, window: WindowRequest) -> dict[str, Any]:
+        """The prompts as tensors, where the pipeline's own way of reading them does not do."""
+        layer = int(window.settings.get("clip_skip") or _USUAL_LAYER)
+        texts = (window.prompt, window.negative_prompt)
+        if layer == _USUAL_LAYER and not needs_own_encoding(self.pipe, texts):
+            return {}
+        return {**encode(self.pipe, *texts, layer), "prompt": None, "negative_prompt": None}
 
     def _control(self, window: WindowRequest, arguments: dict[str, Any]) -> dict[str, Any]:
         modes = self.model.get("control_modes") or {}

@@ -64,6 +64,10 @@ def _solvers(param: Param, model: ModelDef) -> Mapping[str, Any]:
     return {"choices": solvers if empty else (*param.choices, *solvers)}
 
 
+def _schedules(param: Param, model: ModelDef) -> Mapping[str, Any]:
+    return {"choices": _pairs(model.get("noise_schedules"))}
+
+
 def _model_modes(param: Param, model: ModelDef) -> Mapping[str, Any]:
     modes = model.get("model_modes")
     choices = _pairs(modes.get("choices") if isinstance(modes, Mapping) else modes)
@@ -151,6 +155,7 @@ _TAILORS: Mapping[str, Callable[[Param, ModelDef], Mapping[str, Any]]] = Mapping
         "resolution": _resolutions,
         "image_mode": _image_modes,
         "sample_solver": _solvers,
+        "noise_schedule": _schedules,
         "model_mode": _model_modes,
         "image_prompt_type": _starts,
         "video_prompt_type": _letters(video_letters),

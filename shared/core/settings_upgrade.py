@@ -23,6 +23,7 @@ def upgrade(settings: Mapping[str, Any], model: ModelDef | None = None) -> dict[
     version = version_of(settings)
     result = canonical(settings)
     result.pop("lset_name", None)
+    _name_own_settings(result, model)
     for until, migrate in _MIGRATIONS:
         if version < until:
             migrate(result, model)
@@ -64,6 +65,19 @@ def _with_reference_letters(letters: str, model: ModelDef) -> str:
     if "I" in first and "I" not in letters:
         return letters + "".join(letter for letter in first if letter in "KI" and letter not in letters)
     return letters
+
+
+def _name_own_settings(settings: dict[str, Any], model: ModelDef | None) -> None:
+    """What was one model's own setting and has become one of all."""
+    own = settings.get("custom_settings")
+    if not isinstance(own, Mapping) or model is None or not model.get("noise_schedules"):
+        return
+    left = {name: value for name, value in own.items() if name not in ("scheduler", "clip_skip")}
+    if own.get("scheduler"):
+        settings.setdefault("noise_schedule", own["scheduler"])
+    if isinstance(own.get("clip_skip"), int):
+        settings.setdefault("clip_skip", own["clip_skip"] + 2)
+    settings["custom_settings"] = left
 
 
 def _drop_legacy_start(settings: dict[str, Any], model: ModelDef | None) -> None:

@@ -24,19 +24,24 @@ from shared.diffusion.guidance_answer import Answer
 from shared.diffusion.guidance_layers import check_layers, layers_left_out
 from shared.diffusion.guidance_math import fitted, guided, new_momentum, projected, renormed
 from shared.diffusion.guidance_nag import negative_attention
-from shared.diffusion.guidance_plan import GuidancePlan, guidance_plan, pipeline_guidance
+from shared.diffusion.guidance_plan import LEVELS, GuidancePlan, guidance_plan, pipeline_guidance
 from shared.diffusion.passes import Pass, around_passes, denoisers
+from shared.diffusion.sharpness import edge_blurred
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
 __all__ = ["pipeline_guidance", "steered"]
 
+# How much of the blur a sharpness of 1 takes out of the last prediction.
+_BLUR = 0.001
 # The setting that asks for it, and the key of the definition that says that a model has it.
 _METHODS = (
     ("cfg_star_switch", "cfg_star"),
     ("apg_switch", "adaptive_projected_guidance"),
     ("perturbation_switch", "perturbation"),
+    ("sharpness", "sharpness"),
+    ("adaptive_cfg", "adaptive_cfg"),
 )
 
 
@@ -82,6 +87,8 @@ def _asked(plan: GuidancePlan) -> list[str]:
         "apg_switch": plan.projected,
         "cfg_zero_step": plan.zero_steps > 0,
         "perturbation_switch": bool(plan.layers),
+        "sharpness": plan.sharpness > 0,
+        "adaptive_cfg": 0 < plan.adaptive < max(plan.scales),
     }
     return [name for name, is_asked in asked.items() if is_asked]
 
@@ -100,7 +107,7 @@ def _is_the_pipelines_own(plan: GuidancePlan, pipe: Any) -> bool:
 
 def _bare(plan: GuidancePlan) -> GuidancePlan:
     """`plan`, equal to its scales and switches alone where it asks for nothing else."""
-    is_bare = not (plan.star or plan.projected or plan.zero_steps or plan.layers)
+    is_bare = not (plan.star or plan.projected or plan.zero_steps or plan.layers or plan.is_finely_steered)
     return GuidancePlan(plan.scales, plan.switches) if is_bare else plan
 
 
@@ -218,7 +225,11 @@ class _Guide:
         return self._plan.scale(now.time, now.step, now.steps)
 
     def _mix(self, now: Pass, cond: torch.Tensor, uncond: torch.Tensor, number: int = 0) -> torch.Tensor:
-        scale = self._scale(now, number)
+        gone = min(max(1 - now.time * LEVELS / (LEVELS - 1), 0.0), 1.0)
+        scale = self._plan.eased(self._scale(now, number), gone)
+        if self._plan.sharpness:
+            blurred = edge_blurred(cond, self._picture(now, cond))
+            cond = torch.lerp(cond, blurred, _BLUR * self._plan.sharpness * gone)
         uncond = fitted(cond, uncond) if self._plan.star else uncond
         if self._plan.projected:
             momentum = self._momenta.setdefault(number, new_momentum())
@@ -228,6 +239,20 @@ class _Guide:
         rescale = 0.0 if self._branching.scales else float(getattr(self._pipe, "guidance_rescale", 0) or 0)
         result = rescale_noise_cfg(result, cond, rescale) if rescale > 0 else result
         return renormed(result, cond) if self._branching.is_renormed else result
+
+
+    def _picture(self, now: Pass, predicted: torch.Tensor) -> torch.Tensor:
+        """What the prompted prediction makes of the noisy picture, at some scale of its own."""
+        given = now.args[0] if now.args else now.options["sample"]
+        if self._branching.is_joint:
+            given = given.chunk(2)[1 - self._branching.unprompted_half]
+        given, levels = given[:, : predicted.shape[1]], getattr(self._pipe.scheduler, "alphas_cumprod", None)
+        if levels is None:
+            return given
+        level = float(levels[min(max(round(now.time * LEVELS), 0), len(levels) - 1)])
+        if self._pipe.scheduler.config.prediction_type == "v_prediction":
+            return level**0.5 * given - (1 - level) ** 0.5 * predicted
+        return given - (1 - level) ** 0.5 * predicted
 
 
 @contextmanager

@@ -17,7 +17,7 @@ class GuidancePlan:
 
     `zero_steps` first steps predict nothing. `layers` are left out of the pass without the prompt from step
     `layers_from` until before `layers_until`. In the last `polish` steps (a share of all) the scale is at most
-    `polish_scale`.
+    `polish_scale`. `sharpness` takes blur out of the prompted side; a scale above `adaptive` (0: off) begins there.
     """
 
     scales: tuple[float, ...]
@@ -30,6 +30,8 @@ class GuidancePlan:
     layers_until: float = 1.0
     polish: float = 0.0
     polish_scale: float = 1.0
+    sharpness: float = 0.0
+    adaptive: float = 0.0
 
     def scale(self, time: float, step: int = 0, steps: int = 1) -> float:
         """The scale at a noise level and a step."""
@@ -40,10 +42,19 @@ class GuidancePlan:
         """Whether the layers are left out at a step."""
         return bool(self.layers) and int(self.layers_from * steps) <= step < int(self.layers_until * steps)
 
+    def eased(self, scale: float, progress: float) -> float:
+        """A scale when that part of the noise (0..1) is gone: it rises from `adaptive`, where that is lower."""
+        return scale * progress + self.adaptive * (1 - progress) if 0 < self.adaptive < scale else scale
+
+    @property
+    def is_finely_steered(self) -> bool:
+        """Whether sharpness or an eased scale change the guidance."""
+        return self.sharpness > 0 or 0 < self.adaptive < max(self.scales)
+
     @property
     def is_plain(self) -> bool:
         """Whether a pipeline's own guidance does the same."""
-        corrected = self.star or self.projected or self.zero_steps > 0 or bool(self.layers)
+        corrected = self.star or self.projected or self.zero_steps > 0 or bool(self.layers) or self.is_finely_steered
         return not corrected and len(set(self.scales)) == 1
 
 
@@ -68,6 +79,8 @@ def guidance_plan(
         layers=tuple(settings.get("perturbation_layers") or ()) if settings.get("perturbation_switch") else (),
         layers_from=float(settings.get("perturbation_start_perc") or 0) / 100,
         layers_until=_number(settings, "perturbation_end_perc", 100) / 100,
+        sharpness=_number(settings, "sharpness", 0),
+        adaptive=_number(settings, "adaptive_cfg", 0),
         polish=polish[0],
         polish_scale=polish[1],
     )

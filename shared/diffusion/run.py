@@ -13,6 +13,7 @@ from shared.diffusion.lora import apply_loras
 from shared.diffusion.notices import told
 from shared.diffusion.step_cache import step_cached
 from shared.diffusion.tiling import tiled
+from shared.diffusion.unet_tuning import tuned
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
@@ -30,4 +31,4 @@ def prepared(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callabl
 Hook = Callable[[Any, "ModelDef", WindowRequest, Callable[[Step], None]], Any]
 
 # In this order: a LoRA changes the networks, their passes are made together, a cache skips passes, guidance mixes them.
-HOOKS: tuple[Hook, ...] = (tiled, told, apply_loras, joined, step_cached, steered)
+HOOKS: tuple[Hook, ...] = (tiled, told, apply_loras, joined, step_cached, tuned, steered)

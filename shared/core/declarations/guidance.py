@@ -145,8 +145,9 @@ PARAMS: tuple[Param, ...] = (
         "guidance", minimum=0, maximum=30, step=0.1, applies=is_set("sharpness"), unsupported="refuse",
     ),
     Param(
-        "adaptive_cfg", "float", 0.0, "Guidance at the end",
-        "A guidance above this one comes down to it as the picture becomes clean, which spares the colours; 0 is off.",
+        "adaptive_cfg", "float", 0.0, "Guidance at the start",
+        "A guidance above this one begins at it and rises as the picture becomes clean, which spares layout and "
+        "colours; 0 is off.",
         "guidance", minimum=0, maximum=30, step=0.1, applies=is_set("adaptive_cfg"), unsupported="refuse",
     ),
     Param(
