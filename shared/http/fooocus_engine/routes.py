@@ -18,11 +18,21 @@ from shared.core.errors import MediaError
 from shared.http.events import event_stream
 from shared.http.files import IMAGE_TYPES, image_type, picture
 from shared.http.fooocus_engine import mapping
-from shared.http.fooocus_engine.schemas import GenerateRequest, Message, Task, Tasks
+from shared.http.fooocus_engine.schemas import (
+    DescribeRequest,
+    Description,
+    GenerateRequest,
+    Message,
+    Refusal,
+    Task,
+    Tasks,
+)
 from shared.http.fooocus_engine.service import NAME, EngineService
+from shared.http.fooocus_tools import NO_PICTURE, add_tools
 from shared.http.inputs import FieldError
 from shared.http.jobs import Job
-from shared.http.replies import JSONReply, collected_headers, header_text, note, warn
+from shared.http.replies import JSONReply, collected_headers, header_text, note, unknown_in, warn
+from shared.http.tools import describe
 
 if TYPE_CHECKING:
     from shared.http.context import ServiceContext
@@ -31,6 +41,11 @@ if TYPE_CHECKING:
 EVENT_PAUSE_S = 0.01
 MOST_ON_A_PAGE = 1000
 SYNC_REPLY = "fooocusapi_sync_reply"
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    403: {"model": Refusal, "description": "No key, or a wrong one"},
+    422: {"model": Refusal, "description": "A request that cannot be run"},
+    429: {"model": Refusal, "description": "Too many tasks"},
+}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -41,10 +56,13 @@ def add_routes(router: APIRouter, context: ServiceContext) -> None:
     _add_control(router, service)
     _add_tasks(router, service)
     _add_files(router, service)
+    add_tools(router, context, REFUSALS)
+    _add_describe(router, context)
 
 
 def _add_generate(router: APIRouter, service: EngineService) -> None:
     responses: dict[int | str, dict[str, Any]] = {
+        **REFUSALS,
         200: {"model": Task, "content": {"image/png": {}, "text/event-stream": {}}},
         204: {"description": "No picture was made."},
     }
@@ -175,6 +193,17 @@ async def _delete(request: Request, service: EngineService, times: tuple[int, in
         return
     count = await service.context.in_thread(service.remove, *times)
     note(request, f"{count} tasks were deleted.")
+
+
+def _add_describe(router: APIRouter, context: ServiceContext) -> None:
+    @router.post("/v1/tools/describe-image", responses=REFUSALS)
+    async def describe_image(request: Request, wish: DescribeRequest) -> Description:
+        """A sentence or tags for a picture."""
+        warn(request, *unknown_in(wish))
+        path = await context.inputs.save(wish.image, "image")
+        if path is None:
+            raise FieldError("image", NO_PICTURE)
+        return Description(describe=await describe(context, path, wish.image_type.lower()))
 
 
 def _add_files(router: APIRouter, service: EngineService) -> None:

@@ -21,7 +21,13 @@ from shared.http.fooocus import (
 DEFAULT_LORAS = (("sd_xl_offset_example-lora_1.0.safetensors", 0.1), *(("None", 1.0),) * 4)
 
 
-class Lora(BaseModel):
+class Lenient(BaseModel):
+    """A request: fields that nobody reads are kept, so that they can be told."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, protected_namespaces=())
+
+
+class Lora(Lenient):
     """A LoRA by its file name."""
 
     enabled: bool = True
@@ -29,7 +35,7 @@ class Lora(BaseModel):
     weight: float = Field(0.5, ge=-2, le=2)
 
 
-class ControlImage(BaseModel):
+class ControlImage(Lenient):
     """A picture that steers the result; `cn_img` is base64, a data URI or an address."""
 
     cn_img: str | None = ""
@@ -38,7 +44,7 @@ class ControlImage(BaseModel):
     cn_type: ControlType = "ImagePrompt"
 
 
-class EnhanceControl(BaseModel):
+class EnhanceControl(Lenient):
     """One pass of enhancement: what is looked for, and what is painted there."""
 
     enhance_enabled: bool = False
@@ -59,7 +65,7 @@ class EnhanceControl(BaseModel):
     enhance_mask_invert: bool = False
 
 
-class PromptFields(BaseModel):
+class PromptFields(Lenient):
     """What is made, how large and how many."""
 
     prompt: str = ""
@@ -79,7 +85,7 @@ class PromptFields(BaseModel):
     preset: str = "initial"
 
 
-class PictureFields(BaseModel):
+class PictureFields(Lenient):
     """The pictures that a request starts from. Each is base64, a data URI or an address; "" and "None" are none."""
 
     input_image_checkbox: bool = Field(True, description="No effect: pictures are used when they are sent.")
@@ -110,7 +116,7 @@ class PictureFields(BaseModel):
         return [*value, *(0,) * (4 - len(value))]
 
 
-class AdvancedFields(BaseModel):
+class AdvancedFields(Lenient):
     """The finer controls of sampling, upscaling, control images and inpainting."""
 
     disable_preview: bool = False
@@ -163,7 +169,7 @@ class AdvancedFields(BaseModel):
 class GenerateRequest(AdvancedFields, PictureFields, PromptFields):
     """A request to make pictures; fields that are not known are ignored."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"example": {
+    model_config = ConfigDict(json_schema_extra={"example": {
         "prompt": "a lighthouse at dawn", "negative_prompt": "", "performance_selection": "Lightning",
         "async_process": True, "webhook_url": "",
     }})  # fmt: skip
@@ -209,7 +215,7 @@ class Tasks(BaseModel):
     pending: list[dict[str, Any]] = []
 
 
-class DescribeRequest(BaseModel):
+class DescribeRequest(Lenient):
     """A picture to be put into words."""
 
     image: str
@@ -220,3 +226,15 @@ class Message(BaseModel):
     """What was done."""
 
     message: str
+
+
+class Description(BaseModel):
+    """What a picture shows."""
+
+    describe: str
+
+
+class Refusal(BaseModel):
+    """Why a request was refused: a sentence, or an entry for each field."""
+
+    detail: str | list[dict[str, Any]]

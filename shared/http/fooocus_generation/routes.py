@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,16 +12,16 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from shared.core.styles import style_names
 from shared.http.context import ServiceContext
 from shared.http.fooocus import ControlImage
 from shared.http.fooocus_generation import forms, mapping, schemas
 from shared.http.fooocus_generation.generation import NAME, Generations
 from shared.http.fooocus_generation.mapping import Pictures
+from shared.http.fooocus_tools import Models, add_tools, installed
 from shared.http.inputs import FieldError
-from shared.http.replies import JSONReply, unknown_in, warn
+from shared.http.replies import JSONReply, warn
 from shared.http.server import form_of
-from shared.http.tools import describe, lora_files, make_mask, model_files
+from shared.http.tools import describe
 from shared.media.images import load_image
 
 _BINARY = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
@@ -230,18 +229,6 @@ def _add_tools(router: APIRouter, context: ServiceContext) -> None:
         kind = "anime" if "Anime" in (image_type, type) else "photo"
         return {"describe": await describe(context, Path(path), kind)}
 
-    @router.post("/v1/tools/generate_mask", response_model=str, responses=REFUSALS)
-    async def generate_mask(request: Request, wish: schemas.GenerateMask) -> str:
-        warn(request, *unknown_in(wish))
-        path = await read.needed(wish.image, "image")
-        mask = await make_mask(context, Path(path), {
-            "mask_model": wish.mask_model, "mask_cloth": wish.cloth_category, "mask_prompt": wish.dino_prompt_text,
-            "mask_sam": wish.sam_model, "mask_box_threshold": wish.box_threshold,
-            "mask_text_threshold": wish.text_threshold, "mask_detections": wish.sam_max_detections,
-            "mask_expand": wish.dino_erode_or_dilate,
-        })  # fmt: skip
-        return base64.b64encode(mask).decode()
-
 
 def _add_jobs(router: APIRouter, generations: Generations) -> None:
     context, jobs = generations.context, generations.context.jobs
@@ -315,19 +302,12 @@ async def _records(
 
 
 def _add_engine(router: APIRouter, context: ServiceContext) -> None:
-    async def all_models() -> dict[str, list[str]]:
-        return {
-            "model_filenames": await context.in_thread(model_files, context),
-            "lora_filenames": await context.in_thread(lora_files, context),
-        }
-
+    add_tools(router, context, REFUSALS)
     forbidden: dict[int | str, dict[str, Any]] = {403: REFUSALS[403]}
-    router.get("/v1/engines/all-models", response_model=schemas.Models, responses=forbidden)(all_models)
-    router.post("/v1/engines/refresh-models", response_model=schemas.Models, responses=forbidden)(all_models)
 
-    @router.get("/v1/engines/styles", responses=forbidden)
-    async def styles() -> list[str]:
-        return list(style_names())
+    @router.post("/v1/engines/refresh-models", response_model=Models, responses=forbidden)
+    async def refresh_models() -> dict[str, list[str]]:
+        return await installed(context)
 
     @router.get("/v1/engines/clean_vram", response_model=schemas.Message, responses=forbidden)
     async def clean_vram() -> dict[str, str]:

@@ -197,21 +197,6 @@ class Enhance(EnhanceBase):
     enhance_ctrlnets: list[EnhancePass]
 
 
-class GenerateMask(Lenient):
-    """A mask from a picture."""
-
-    image: str = Field(min_length=1)
-    mask_model: MaskModel = "isnet-general-use"
-    cloth_category: ClothCategory = "full"
-    dino_prompt_text: str = ""
-    sam_model: SamModel = "vit_b"
-    box_threshold: Share = 0.3
-    text_threshold: Share = 0.25
-    sam_max_detections: int = Field(0, ge=0, le=10)
-    dino_erode_or_dilate: Growth = 0
-    dino_debug: bool = False
-
-
 # --- replies
 
 FinishReason = Literal["SUCCESS", "QUEUE_IS_FULL", "USER_CANCEL", "ERROR"]
@@ -283,13 +268,6 @@ class Stopped(BaseModel):
     """The answer of stop."""
 
     msg: Literal["success"]
-
-
-class Models(BaseModel):
-    """The names of what is on disk."""
-
-    model_filenames: list[str]
-    lora_filenames: list[str]
 
 
 class Description(BaseModel):
