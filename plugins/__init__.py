@@ -1,0 +1,1 @@
+"""The plugins: one folder each, found by itself. How to write one: docs/plugins.md."""

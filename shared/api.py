@@ -27,6 +27,7 @@ from shared.engine.artifacts import (
     store_api_output_artifact,
 )
 from shared.engine.history_query import HistoryQuery
+from shared.session.device_lock import acquire_device, release_device
 from shared.session.edits import (
     build_audio_postprocessing_settings,
     build_audio_remux_settings,
@@ -52,6 +53,7 @@ __all__ = [
     "SessionStream",
     "StreamMessage",
     "WanGPSession",
+    "acquire_device",
     "apply_media_flag_defaults",
     "apply_video_length_duration",
     "build_api_output_artifact_payload",
@@ -64,6 +66,7 @@ __all__ = [
     "get_api_output_options",
     "init",
     "postprocessing_choices",
+    "release_device",
     "store_api_output_artifact",
 ]
 

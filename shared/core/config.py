@@ -242,6 +242,8 @@ _USUAL: dict[str, Any] = {
     "display_stats": 0,
     "preload_in_VRAM": 0,
     "enabled_plugins": [],
+    "disabled_plugins": [],
+    "allow_plugin_install": False,
     "installed_remote_plugins": [],
     "pending_plugin_deletions": [],
     "last_model_type": "",

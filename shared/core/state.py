@@ -68,6 +68,7 @@ class AppState(DictView):
     last_model_per_type = Key[dict[str, str]](dict, "model_type by base type", writer="page")
     last_resolution_per_group = Key[dict[str, str]](dict, "resolution by size group", writer="page")
     validate_success = Key[int](int, "1 when the form was valid", writer="page")
+    plugin_data = Key[dict[str, Any]](dict, "what plugins send along with the tasks of this window", writer="plugins")
     plugins = Key[dict[str, dict[str, Any]]](dict, "private data by plugin id", writer="plugins")
 
 

@@ -29,8 +29,8 @@ class TaskQueue:
     """Tasks of one folder, in order, run by whoever takes them.
 
     Every change is on disk before its method returns; a program killed at any moment finds its tasks again here.
-    One program a folder: a second one gets a QueueError. `notices` tells what opening repaired. All methods may be
-    called from any thread.
+    One program a folder: a second one gets a QueueError. `notices` tells what opening repaired. `before_put` may
+    change a task before it is kept. All methods may be called from any thread.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -44,6 +44,7 @@ class TaskQueue:
             self._folder_lock.release()
             raise
         self.notices: list[str] = self._store.notices
+        self.before_put: Callable[[Task], Task] = lambda task: task
         self._changed = threading.Condition(threading.RLock())
         self._order = QueueOrder(self._store.load())
         self._readers = Readers()
@@ -72,7 +73,7 @@ class TaskQueue:
         files. A task that brings an `error` is failed at once. Raises SettingsError for what cannot be
         kept, QueueError when the disk is full.
         """
-        kept = [new_entry(task, index, self.folder / FOLDER_NAME) for index, task in enumerate(tasks)]
+        kept = [new_entry(self.before_put(task), index, self.folder / FOLDER_NAME) for index, task in enumerate(tasks)]
         with self._changed:
             self._check_open()
             self._set_positions(self._order.positions_if_tight())

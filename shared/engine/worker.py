@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from shared.core.contracts import Executor
 from shared.core.errors import Cancelled, QueueError, WorkerDied
@@ -21,11 +22,13 @@ _STOP = "stop"
 class Worker:
     """Runs the queue's tasks on one executor, one after the other, until `stop`.
 
-    A task that fails ends alone. One whose process died is run once more; the second death ends it.
+    A task that fails ends alone. One whose process died is run once more; the second death ends it. `before_run` may
+    change a task for its run.
     """
 
     def __init__(self, queue: TaskQueue, executor: Executor) -> None:
         self._queue, self._executor = queue, executor
+        self.before_run: Callable[[Task], Task] = lambda task: task
         self._is_isolated = executor.is_isolated
         self._stopping = threading.Event()
         self._running: Task | None = None
@@ -96,7 +99,7 @@ class Worker:
         control = self._queue.control(task.id)
         self._queue.publish(Started(task.id, task.client_id, self._executor.device))
         try:
-            finished = self._executor.run(task, self._queue.publish, control)
+            finished = self._executor.run(self.before_run(task), self._queue.publish, control)
         except WorkerDied as exc:
             self._answer_death(task, exc, control.get("abort"))
             return

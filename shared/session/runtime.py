@@ -26,9 +26,11 @@ from shared.engine.registry import Registry
 from shared.engine.worker import Worker
 from shared.session.catalogue import Catalogue
 from shared.session.checks import task_problems
+from shared.session.device_lock import DeviceLock
 from shared.session.machine import machine_facts
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
+from shared.session.plugin_store import PluginStore
 from shared.session.private_folder import make_private_folder
 from shared.session.sources import task_from_settings
 
@@ -51,7 +53,7 @@ ExecutorKind = Literal["local", "process"] | ExecutorFactory
 class Runtime:
     """Everything that sessions and pages share.
 
-    `hooks` are functions that the engine calls in this process, by name (`before_metadata_save`).
+    `hooks` are functions that the engine calls in this process, by name (`before_metadata_save`); see `set_hook`.
 
     There is one at a time in a process. A plain Python program has one that runs tasks in the program itself, with a
     private queue folder; the served page has one with a worker process and the queue of the configuration's folder.
@@ -70,18 +72,23 @@ class Runtime:
         self.notices += [f"{flag} has no effect in this version." for flag in unserved_flags(self.args)]
         self.config = Config.load(config_dir)
         fill_flags(self.args, parse_flags(())[0], self.config)
-        self.config.override(_overrides(self.args))
-        self.registry = Registry(root, self.config)
         self._private_folder = None if is_server else make_private_folder()
         self.queue = TaskQueue(self._private_folder or config_dir)
+        self.plugins = PluginStore(root, self.config, watches_start=is_server)
+        self._overrides = {**_overrides(self.args), **self.plugins.overrides}
+        self.config.override(self._overrides)
+        self.registry = Registry(root, self.config)
         self.notices += [*([self.config.notice] if self.config.notice else []), *self.queue.notices]
         self.notices += self.registry.broken
         self.history = HistoryStore(self.queue.folder)
         self.model_files = ModelFiles(self)
         self.catalogue = Catalogue(self)
         self.hooks: dict[str, Callable[..., Any]] = {}
+        self._task_hook: Callable[[Task], Task] = lambda task: task
         self.executor = self._make_executor(executor)
         self.worker = Worker(self.queue, self.executor)
+        self.worker.before_run = self._before_task
+        self.device_lock = DeviceLock(self)
         self._page_states: dict[int, dict[str, Any]] = {}
         self._has_banner = False
         self._is_closed = False
@@ -176,9 +183,12 @@ class Runtime:
         """What the program runs on: device, memory, system, versions."""
         return machine_facts(self.executor.device)
 
-    def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
+    def submit(
+        self, settings: Mapping[str, Any], *, client_id: str = "", plugin_data: Mapping[str, Any] | None = None
+    ) -> Task:
         """Queue one settings dict; it is on disk when this returns."""
-        return self.queue.put([task_from_settings(settings, self.registry, client_id=client_id)])[0]
+        task = task_from_settings(settings, self.registry, client_id=client_id)
+        return self.queue.put([task.with_changes(plugin_data={**task.plugin_data, **(plugin_data or {})})])[0]
 
     def load_queue(self, path: str | Path) -> list[Task]:
         """The tasks of a saved queue (.zip) or a settings file (.json), not yet queued. Raises SettingsError."""
@@ -194,6 +204,20 @@ class Runtime:
             self._has_banner = True
             sys.stdout.write(f"Powered by WanGP v{VERSION}\n")
             sys.stdout.flush()
+
+    def set_hook(self, name: str, hook: Callable[..., Any]) -> None:
+        """Have a function called in this process.
+
+        `before_metadata_save(settings, plugin_data, model_type)` returns the settings to embed, `before_queue(task)`
+        and `before_task(task)` the task to queue and to run.
+        """
+        match name:
+            case "before_queue":
+                self.queue.before_put = hook
+            case "before_task":
+                self._task_hook = hook
+            case _:
+                self.hooks[name] = hook
 
     def release_model(self) -> None:
         """Unload the model; the next task loads it again."""
@@ -213,8 +237,13 @@ class Runtime:
         self.executor.close()
         self.history.close()
         self.queue.close()
+        self.plugins.close()
         if self._private_folder is not None:
             shutil.rmtree(self._private_folder, ignore_errors=True)
+
+    def _before_task(self, task: Task) -> Task:
+        self.device_lock.evict()
+        return self._task_hook(task)
 
     def _start(self) -> None:
         atexit.register(self.close)
@@ -227,7 +256,7 @@ class Runtime:
             root=str(self.root),
             config_dir=str(self.config_dir),
             database=str(self.queue.database_path) if self.is_server else None,
-            overrides=_overrides(self.args),
+            overrides=self._overrides,
         )
         return _factory(executor)(spec, self.args.gpu or "auto", self.hooks)
 

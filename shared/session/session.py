@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -182,6 +183,11 @@ class WanGPSession(CatalogueMethods, ModelFileMethods):
         if self._active is not None:
             self._active.cancel()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job of this session has not ended."""
+        return self._active is not None and not self._active.is_concluded
+
     def close(self) -> None:
         """End the running job and unload the model; a page's session leaves the page alone."""
         if self._state is not None:
@@ -197,7 +203,7 @@ class WanGPSession(CatalogueMethods, ModelFileMethods):
     def _start(self, submissions: Sequence[Submission], callbacks: Any) -> SessionJob:
         runtime = self.runtime
         with self._lock:
-            if self._active is not None and not self._active.is_concluded:
+            if self.is_busy:
                 raise RuntimeError("WanGP session already has a generation in progress")
             entries = [self._entry(runtime, index, one) for index, one in enumerate(submissions, start=1)]
             job = SessionJob([entry.task for entry in entries], on_page=self._state is not None)
@@ -206,7 +212,9 @@ class WanGPSession(CatalogueMethods, ModelFileMethods):
         listener.bind(self, job)
         run = JobRun(job, entries, self._transport(runtime), listener, is_echoing=self._console_output)
         run.queue_tasks()
-        thread = threading.Thread(target=run, name="wangp-session-job", daemon=True)
+        # In the submitter's context: what a callback shows reaches the page that the submitting event came from.
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(run,), name="wangp-session-job", daemon=True)
         job.run_on(thread)
         thread.start()
         return job

@@ -14,6 +14,7 @@ from shared.ui.defaults import default_settings
 from shared.ui.form import Form
 from shared.ui.model_picker import ModelPicker
 from shared.ui.panels import panel
+from shared.ui.plugins.host import PluginHost
 from shared.ui.queue_panel import QueuePanel
 from shared.ui.run import Handlers
 from shared.ui.server import serve_page
@@ -33,6 +34,7 @@ class Page:
     handlers: Handlers
     queue: QueuePanel
     context: PageContext
+    plugins: PluginHost
 
 
 def serve(runtime: Any, args: Any, services: Any = ()) -> bool:
@@ -48,6 +50,8 @@ def build_app(runtime: Any, tabs: Sequence[Tab] = ()) -> Page:
     registry = runtime.registry
     model = first_model(registry, _wanted_model(runtime))
     windows = Windows(runtime)
+    plugins = PluginHost(runtime)
+    plugins.load()
     with gr.Blocks(title=say("title"), analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row(elem_id="wangp-header", elem_classes=["wg-header"]):
             gr.HTML("<h1>WanGP</h1>", elem_classes=["wg-title"], apply_default_css=False, js_on_load=None)
@@ -56,8 +60,9 @@ def build_app(runtime: Any, tabs: Sequence[Tab] = ()) -> Page:
         form = Form(registry, model, default_settings(runtime, model) if model else {}, opens_all=runtime.args.advanced)
         token = gr.Textbox("", visible="hidden", elem_id="wangp-token", label="token")
         context = PageContext(runtime, blocks, form, state, token, windows)
-        build_tabs(context, tabs)
-    return Page(blocks, form, context.picker, windows, context.handlers, context.parts["queue"], context)
+        context.at_end.append(lambda: plugins.attach(context))
+        build_tabs(context, [*tabs, *plugins.tabs()])
+    return Page(blocks, form, context.picker, windows, context.handlers, context.parts["queue"], context, plugins)
 
 
 def _wanted_model(runtime: Any) -> str:

@@ -126,11 +126,11 @@ class LiveFeed:
         message = {"kind": kind, "task_id": event.task_id, "client_id": event.client_id, **values}
         self._notices.append((self._notice_number, message))
 
-    def tell(self, kind: str) -> None:
+    def tell(self, kind: str, **values: Any) -> None:
         """Tell every window something that no event of the queue tells, such as a changed gallery."""
         with self._lock:
             self._notice_number += 1
-            self._notices.append((self._notice_number, {"kind": kind}))
+            self._notices.append((self._notice_number, {"kind": kind, **values}))
         self._wake()
 
     def _downloads_changed(self) -> None:

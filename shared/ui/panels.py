@@ -15,7 +15,7 @@ ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = (
     "base.js", "lists.js", "form.js", "finder.js", "presets.js", "tools.js", "loras.js", "media.js", "clip.js",
     "mask.js", "settings.js", "guides.js", "notify.js", "memory.js", "results.js", "stage.js", "queue.js", "gallery.js",
-    "library.js", "compare.js", "dropped.js", "models.js", "live.js",
+    "library.js", "compare.js", "dropped.js", "models.js", "plugins.js", "live.js",
 )  # fmt: skip
 OPTIONS = ("language", "UI_theme", "notification_sound_enabled", "notification_sound_volume")
 STYLES = ("page.css", "lists.css", "finder.css", "form.css", "settings.css")
@@ -37,11 +37,14 @@ def page_options(config: Any) -> dict[str, Any]:
     return {name: config.get(name) for name in OPTIONS}
 
 
-def page_head(settings: Sequence[str], version: str, options: Mapping[str, Any]) -> str:
+def page_head(
+    settings: Sequence[str], version: str, options: Mapping[str, Any], plugin_scripts: Sequence[Mapping[str, Any]] = ()
+) -> str:
     """What the page's <head> needs before Gradio starts, in the visitor's language: style, texts, scripts."""
     told = {
         "texts": panel_texts(), "settings": list(settings), "options": dict(options),
         "language": current_language.get(), "languages": languages(),
+        "plugin_scripts": list(plugin_scripts),
     }  # fmt: skip
     config = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     scripts = "".join(f'<script defer src="wangp/assets/{script}?{version}"></script>' for script in SCRIPTS)

@@ -47,7 +47,8 @@ class Handlers:
         self.token: Any = None
         self.presets: Any = None  # a PresetPicker, where the page has one
         self._exports = itertools.count()  # the browser hears a value only when it differs from the last
-        self.tell_windows: Callable[[str], None] = lambda kind: None
+        self.tell_windows: Callable[..., None] = lambda kind, **values: None
+        self.model_shown: Callable[[dict[str, Any], str], None] = lambda state, model: None
 
     def generate(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
         """Put the form into the queue and let the queue run."""
@@ -67,7 +68,8 @@ class Handlers:
             AppState(state).validate_success = 0 if found else 1
             if found:
                 return {self.problems: problem_list(found)}
-            task = self.runtime.submit(settings, client_id=f"page-{token}-{uuid.uuid4().hex[:12]}")
+            client_id = f"page-{token}-{uuid.uuid4().hex[:12]}"
+            task = self.runtime.submit(settings, client_id=client_id, plugin_data=AppState(state).plugin_data)
             if start and self.runtime.queue.is_paused:
                 self.runtime.queue.resume()
         except WanGPError as error:
@@ -131,6 +133,20 @@ class Handlers:
             return {}
         return self.choose_model(token, state, wanted, extra, *values)
 
+    def switch_model(self, state: dict[str, Any], event: gr.EventData) -> Updates:
+        """Turn the form to the model that a plugin asked for, with the settings it was left with."""
+        model = str((event._data or {}).get("model_type") or "")
+        if model not in self.runtime.registry.models():
+            return {}
+        settings = AppState(state).all_settings.get(model) or default_settings(self.runtime, model)
+        return self._show(state, model, settings, "")
+
+    def refresh_form(self, state: dict[str, Any]) -> Updates:
+        """Show the settings that a plugin has put into the state for the window's model."""
+        model = AppState(state).model_type
+        settings = AppState(state).all_settings.get(model)
+        return self.show_found(state, model, settings) if settings else {}
+
     def choose_family(self, state: dict[str, Any], family: str) -> Updates:
         """Choose the family's model used last; the form follows by the model's own event."""
         model = self.picker.first_of(family, AppState(state).last_model_per_family.get(family, ""))
@@ -138,7 +154,10 @@ class Handlers:
 
     def _show(self, state: dict[str, Any], model: str, settings: dict[str, Any], extra: str) -> Updates:
         view = AppState(state)
+        is_other = view.model_type != model
         remember(state, model, settings)
+        if is_other:
+            self.model_shown(state, model)
         settings, extra = without_suffixes(settings, extra)
         view.last_model_per_family[self.runtime.registry.get(model).family] = model
         facts = model_facts(self.runtime.registry, model, default_settings(self.runtime, model))

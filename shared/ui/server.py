@@ -97,7 +97,9 @@ def web_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         feed.start()
         page.windows.start()
+        page.plugins.started()
         yield
+        page.plugins.close()
         feed.close()
         page.windows.close()
 
@@ -115,8 +117,8 @@ def web_app(
     app.state.gradio = next(route.app for route in reversed(app.routes) if isinstance(route, Mount))
     _calm_down(page.blocks)
     app.add_middleware(
-        PageShell, head=lambda options: page_head(page.form.names, VERSION, options), is_shared=login is None,
-        options=lambda: page_options(runtime.config),
+        PageShell, head=lambda options: page_head(page.form.names, VERSION, options, page.plugins.scripts()),
+        is_shared=login is None, options=lambda: page_options(runtime.config),
     )  # fmt: skip
     return app
 

@@ -30,7 +30,7 @@ class Tab:
     """
 
     id: str
-    order: int
+    order: float
     build: Callable[[PageContext], None]
     label: str = ""
 

@@ -54,6 +54,11 @@ class Windows:
             self.runtime.detach_state(old)
         self.runtime.attach_state(state)
 
+    def token_of(self, state: dict[str, Any]) -> str:
+        """The window that a state belongs to; "" for none."""
+        with self._lock:
+            return next((token for token, window in self._windows.items() if window.state is state), "")
+
     def opened(self, token: str) -> None:
         """The window listens."""
         self._count(token, 1)

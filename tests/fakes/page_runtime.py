@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from shared.session.checks import task_problems
 from shared.session.machine import machine_facts
 from shared.session.memory import MemoryNeed, memory_need
 from shared.session.model_store import ModelFiles
+from shared.session.plugin_store import PluginStore
 from shared.session.sources import task_from_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,8 @@ class PageRuntime:
         self.history = HistoryStore(self.config_dir)
         self.model_files = ModelFiles(self)  # type: ignore[arg-type]
         self.catalogue = Catalogue(self)  # type: ignore[arg-type]
+        self.plugins = PluginStore(self.root, self.config)
+        self.hooks: dict[str, Callable[..., Any]] = {}
         self.states: list[dict[str, Any]] = []
 
     def attach_state(self, state: dict[str, Any]) -> None:
@@ -63,9 +66,19 @@ class PageRuntime:
         """What the program runs on."""
         return machine_facts("cpu")
 
-    def submit(self, settings: Mapping[str, Any], *, client_id: str = "") -> Task:
+    def submit(
+        self, settings: Mapping[str, Any], *, client_id: str = "", plugin_data: Mapping[str, Any] | None = None
+    ) -> Task:
         """Queue one task."""
-        return self.queue.put([task_from_settings(settings, self.registry, client_id=client_id)])[0]
+        task = task_from_settings(settings, self.registry, client_id=client_id)
+        return self.queue.put([task.with_changes(plugin_data=dict(plugin_data or {}))])[0]
+
+    def set_hook(self, name: str, hook: Callable[..., Any]) -> None:
+        """Have a function called."""
+        if name == "before_queue":
+            self.queue.before_put = hook
+        else:
+            self.hooks[name] = hook
 
     def release_model(self) -> None:
         """Nothing is loaded."""

@@ -53,7 +53,7 @@ def test_a_language_names_every_setting(language: str) -> None:
 
 def test_every_text_is_used() -> None:
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOM / "assets").glob("*.js"))
-    source = "\n".join(path.read_text(encoding="utf-8") for path in ROOM.glob("*.py"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in ROOM.rglob("*.py"))
     tabs = {f"tab_{tab.id}" for tab in own_tabs()}
     english = texts_of(USUAL)
     status = {"running", "waiting", "failed"}

@@ -163,7 +163,7 @@
   function followTabs(list) {
     const told = () => {
       const id = wangp.shownTab();
-      if (id === followTabs.last) return;
+      if (id === followTabs.last || wangp.isPlacingTabs) return;
       followTabs.last = id;
       if (id !== tabAsked()) history.pushState(null, "", id === "generator" ? location.pathname + location.search : "#" + id);
       wangp.emit("tab", { id });

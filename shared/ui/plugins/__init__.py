@@ -1,0 +1,1 @@
+"""The page's side of plugins: their base class, and the host that loads them."""
