@@ -17,6 +17,7 @@ from PIL import Image
 
 from shared.core.errors import MediaError
 from shared.core.events import MediaType, Output
+from shared.core.metadata_schemes import SCHEMES
 from shared.core.model_def import ModelDef
 from shared.core.paths import safe_name
 from shared.core.settings import MEDIA_KEYS, SETTINGS_VERSION
@@ -182,10 +183,12 @@ class OutputWriter:
 
     def _write(self, product: Product, path: Path, settings: dict[str, Any]) -> None:
         config = self._services.config
-        metadata_type = config.get("metadata_type")
+        scheme = str(product.settings.get("metadata_scheme") or "") if product.media_type == "image" else ""
+        metadata_type = "none" if scheme == "none" else config.get("metadata_type")
         inside = settings if metadata_type == "metadata" else None
         if product.media_type == "image":
-            save_image(next(iter(product.frames)), path, self._image_codec(product.settings), inside)
+            also = scheme if scheme in SCHEMES else ""
+            save_image(next(iter(product.frames)), path, self._image_codec(product.settings), inside, also)
         elif product.media_type == "audio":
             self._write_sound(product, path, inside)
         else:

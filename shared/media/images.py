@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from shared.core.errors import MediaError
+from shared.core.metadata_schemes import scheme_text
 from shared.core.paths import write_atomic
 from shared.core.virtual_path import parse_virtual_media_path
-from shared.media.metadata_images import embed_in_image
+from shared.media.metadata_images import SchemeText, embed_in_image
 from shared.media.names import numbered
 from shared.media.resize import fit, lanczos_scale, upsample
 from shared.media.settings_text import DoesNotFit, settings_text
@@ -243,9 +244,11 @@ def save_image(
     path: str | PathLike[str],
     codec: str = "jpeg_95",
     settings: Mapping[str, Any] | None = None,
+    scheme: str = "",
 ) -> Path:
     """Write one picture, its settings inside, whole or not at all; the path's extension is made that of the codec.
 
+    With a `scheme` of `metadata_schemes.SCHEMES` they are inside as that program writes them as well.
     Returns the path written. Settings too large for a JPEG go into a .json file beside it. Raises MediaError for an
     unknown codec, a picture too large for the format, or a disk that cannot take it.
     """
@@ -266,7 +269,8 @@ def save_image(
     if settings is None:
         return write_atomic(target, data)
     try:
-        return write_atomic(target, embed_in_image(data, settings))
+        also = SchemeText(scheme, scheme_text(settings, scheme, picture.size)) if scheme else None
+        return write_atomic(target, embed_in_image(data, settings, also))
     except DoesNotFit:
         write_atomic(target.with_suffix(".json"), settings_text(settings).encode())
         return write_atomic(target, data)

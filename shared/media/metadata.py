@@ -12,9 +12,10 @@ from typing import Any, Literal
 import av
 
 from shared.core.errors import MediaError
+from shared.core.metadata_schemes import settings_from_scheme
 from shared.core.paths import write_atomic
 from shared.media.atomic import whole_file
-from shared.media.metadata_images import embed_in_image, image_comment
+from shared.media.metadata_images import embed_in_image, image_comments
 from shared.media.metadata_media import (
     SourceImage,
     container_comment,
@@ -47,17 +48,30 @@ Images = Mapping[str, Sequence[SourceImage]]
 def read_settings(path: str | PathLike[str]) -> dict[str, Any] | None:
     """The settings that a picture, clip, sound or settings file carries, else those of a .json file beside it.
 
-    None when there are none, also when what is there is damaged. Raises MediaError for a missing file.
+    Those of Fooocus and A1111 are brought to this program's names. None when there are none, also when what is there is
+    damaged. Raises MediaError for a missing file.
     """
     file = Path(path)
     if not file.is_file():
         raise MediaError(f"{path}: there is no such file.")
-    for text in _texts(file):
-        if (found := parse_settings(text)) is not None:
-            return found
+    texts = [text for text in _texts(file) if text]
+    for text in texts:
+        if (foreign := settings_from_scheme(text)) is not None:
+            return own if (own := _first_own(texts)) is not None else foreign
+    if (own := _first_own(texts)) is not None:
+        return own
     beside = sidecar_path(file)
     if beside != file and beside.is_file() and beside.stat().st_size <= MAX_TEXT:
         return parse_settings(beside.read_bytes())
+    return None
+
+
+def _first_own(texts: Sequence[str]) -> dict[str, Any] | None:
+    """The settings of the first text that holds this program's, or any that are in no other's scheme."""
+    for text in texts:
+        found = parse_settings(text)
+        if found is not None and settings_from_scheme(text) is None:
+            return found
     return None
 
 
@@ -65,7 +79,7 @@ def _texts(file: Path) -> list[str | None]:
     found = sniff_file(file)
     match found.kind, found.extension:
         case "image", _:
-            return [image_comment(file)]
+            return list(image_comments(file))
         case "text", _:
             return [file.read_text("utf-8", "replace")] if file.stat().st_size <= MAX_TEXT else []
         case "audio", ".wav":

@@ -1,25 +1,30 @@
 """Settings inside PNG, JPEG and WebP files, put in without touching the pixels.
 
 PNG: an iTXt chunk with the keyword `comment`. JPEG and WebP: the EXIF field UserComment, with the prefix ASCII, or
-UNICODE and UTF-16 in little-endian order.
+UNICODE and UTF-16 in little-endian order. Where another program's scheme is wanted as well, its text goes to where that
+program looks (PNG: `parameters`; EXIF: UserComment), and in EXIF this program's moves to ImageDescription.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from shared.core.errors import MediaError
+from shared.core.metadata_schemes import SOFTWARE
 from shared.media.settings_text import DoesNotFit, settings_text
 from shared.media.sniff import sniff
 
 EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
+IMAGE_DESCRIPTION, SOFTWARE_FIELD, MAKER_NOTE = 0x010E, 0x0131, 0x927C
 ASCII, UNICODE = b"ASCII\0\0\0", b"UNICODE\0"
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 MAX_JPEG_SEGMENT = 65533
@@ -27,33 +32,43 @@ READ_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError
                EOFError, OverflowError, Image.DecompressionBombError)  # fmt: skip
 
 
-def embed_in_image(data: bytes, settings: Mapping[str, Any]) -> bytes:
-    """The picture file `data` with the settings in it, in place of those it held.
+@dataclass(frozen=True)
+class SchemeText:
+    """The settings as another program writes them: its scheme's name, and the text."""
+
+    scheme: str
+    text: str
+
+
+def embed_in_image(data: bytes, settings: Mapping[str, Any], also: SchemeText | None = None) -> bytes:
+    """The picture file `data` with the settings in it, in place of those it held; `also` those of another program.
 
     Raises DoesNotFit when a JPEG has no room for them (64 KB), MediaError for another kind of file.
     """
     text = settings_text(settings)
     match sniff(data[:64]).extension:
         case ".png":
-            return _embed_in_png(data, text)
+            return _embed_in_png(data, text, also)
         case ".jpg":
-            return _embed_in_jpeg(data, _exif_with(data, text))
+            return _embed_in_jpeg(data, _exif_with(data, text, also))
         case ".webp":
-            return _embed_in_webp(data, _exif_with(data, text))
+            return _embed_in_webp(data, _exif_with(data, text, also))
     raise MediaError(f"Settings can be kept in PNG, JPEG and WebP pictures, not in {sniff(data[:64]).words}.")
 
 
-def image_comment(path: str | Path) -> str | None:
-    """The text that a picture file carries in the place for settings, or None, also when it is damaged."""
+def image_comments(path: str | Path) -> list[str]:
+    """The texts that a picture file carries in the places for settings, this program's own first; none when it is
+    damaged."""
     try:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
-            if image.format == "PNG":
-                for keyword, text in getattr(image, "text", {}).items():
-                    if keyword.lower() in ("comment", "description"):
-                        return str(text)
-            return _user_comment(image.getexif())
+            exif = image.getexif()
+            texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
+            named = [str(text) for name, text in texts.items() if name.lower() in ("comment", "description")]
+            others = [str(text) for name, text in texts.items() if name.lower() == "parameters"]
+            found = [*named, *others, exif.get(IMAGE_DESCRIPTION), _user_comment(exif), exif.get(USER_COMMENT)]
+            return [text for text in found if isinstance(text, str) and text]
     except READ_ERRORS:
-        return None
+        return []
 
 
 def _user_comment(exif: Image.Exif) -> str | None:
@@ -70,7 +85,7 @@ def _user_comment(exif: Image.Exif) -> str | None:
     return (body if prefix in (ASCII, bytes(8)) else value).decode("utf-8", "replace").rstrip("\0")
 
 
-def _exif_with(data: bytes, text: str) -> bytes:
+def _exif_with(data: bytes, text: str, also: SchemeText | None) -> bytes:
     """The EXIF block of the file with its UserComment replaced, without the `Exif` marker."""
     exif = Image.Exif()
     try:
@@ -79,6 +94,10 @@ def _exif_with(data: bytes, text: str) -> bytes:
             exif.get_ifd(EXIF_IFD)
     except READ_ERRORS:
         exif = Image.Exif()
+    if also is not None:
+        exif[IMAGE_DESCRIPTION] = json.dumps(json.loads(text))
+        exif[SOFTWARE_FIELD], exif[MAKER_NOTE], exif[USER_COMMENT] = SOFTWARE, also.scheme, also.text
+        text = also.text
     comment = ASCII + text.encode() if text.isascii() else UNICODE + text.encode("utf-16-le")
     exif.get_ifd(EXIF_IFD)[USER_COMMENT] = comment
     return exif.tobytes().removeprefix(b"Exif\0\0")
@@ -93,18 +112,24 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
-def _embed_in_png(data: bytes, text: str) -> bytes:
-    body = b"comment\0\0\0\0\0" + text.encode("utf-8", "replace")
-    mine = struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", zlib.crc32(b"iTXt" + body))
+def _embed_in_png(data: bytes, text: str, also: SchemeText | None) -> bytes:
+    mine = {b"comment": text}
+    if also is not None:
+        mine |= {b"parameters": also.text, b"fooocus_scheme": also.scheme}
     chunks, is_in = [PNG_HEAD], False
     for name, chunk in _png_chunks(data):
-        if name in (b"iTXt", b"tEXt", b"zTXt") and chunk[8:16].lower() == b"comment\0":
+        if name in (b"iTXt", b"tEXt", b"zTXt") and chunk[8:].split(b"\0", 1)[0].lower() in mine:
             continue
         if name == b"IDAT" and not is_in:
-            chunks.append(mine)
+            chunks += [_text_chunk(keyword, value) for keyword, value in mine.items()]
             is_in = True
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _text_chunk(keyword: bytes, text: str) -> bytes:
+    body = keyword + b"\0\0\0\0\0" + text.encode("utf-8", "replace")
+    return struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", zlib.crc32(b"iTXt" + body))
 
 
 def _embed_in_jpeg(data: bytes, exif: bytes) -> bytes:

@@ -251,3 +251,13 @@ def test_edits_that_cannot_be_done_are_refused_by_name(engine: Engine, settings:
     finished = engine.run(**settings)
 
     assert finished.outcome == "failed" and words in (finished.error or "")
+
+
+def test_a_task_says_what_its_picture_carries(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path)
+    (both,) = engine.make(image_mode=1, metadata_scheme="fooocus", image_format="jpg", seed=1)
+    assert both.path.endswith(".jpg") and read_settings(both.path)["seed"] == 1
+    with Image.open(both.path) as image:
+        assert image.getexif()[0x927C] == "fooocus"
+    (none,) = engine.make(image_mode=1, metadata_scheme="none", seed=1)
+    assert read_settings(none.path) is None and none.settings["seed"] == 1
