@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 from shared.core.errors import ModelNotFound, QueueError, SettingsError, WanGPError
 from shared.http.inputs import FieldError
 from shared.http.jobs import KeyReused, QueueFull
 
+_UNPRINTABLE = re.compile(r"[^ -~]")
 WARNINGS_HEADER = "X-WanGP-Warnings"
 NOTE_HEADER = "X-WanGP-Note"
 LONGEST_HEADER = 2000
@@ -24,10 +26,8 @@ LONGEST_ECHO = 200
 MOST_ERRORS = 20
 
 
-class JSONReply(Response):
+class JSONReply(JSONResponse):
     """JSON in ASCII: whatever text a client sent can be told back; numbers that JSON lacks become null."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The body."""
@@ -73,9 +73,10 @@ def status_of(error: WanGPError) -> int:
 
 
 def header_text(parts: Iterable[str]) -> str:
-    """Sentences as one header value: ASCII, no line ends, bounded."""
+    """Sentences as one header value: printable ASCII, bounded."""
     text = " | ".join(" ".join(part.split()) for part in dict.fromkeys(parts) if part)
-    return text.encode("ascii", "backslashreplace").decode()[:LONGEST_HEADER]
+    plain_text = text.encode("ascii", "backslashreplace").decode()
+    return _UNPRINTABLE.sub("?", plain_text)[:LONGEST_HEADER].strip()
 
 
 def warn(request: Request, *sentences: str) -> None:

@@ -94,7 +94,7 @@ class Conversation:
         """What a worker tells of the task that is next or running: `started`, `step 2/4`, `output image`, `done` ..."""
         task = self._task()
         for happening in happenings:
-            self.runtime.queue.publish(self._event(task, happening))
+            self.runtime.queue.publish(self.event(task, happening))
         self._wait(task.client_id, happenings[-1].split()[0])
 
     def _task(self) -> Task:
@@ -103,7 +103,8 @@ class Conversation:
         assert task is not None, "no task waits"
         return task
 
-    def _event(self, task: Task, happening: str) -> Event:
+    def event(self, task: Task, happening: str) -> Event:
+        """What a worker would tell: `started`, `step 2/4`, `phase Encoding`, `preview`, `output image`, `done`."""
         ids = (task.id, task.client_id)
         word, _, rest = happening.partition(" ")
         match word:
@@ -201,6 +202,31 @@ class Conversation:
         """End service and queue."""
         self.context.close()
         self.runtime.close()
+
+
+class Painter:
+    """A worker in a thread: plays the same happenings for every task; `settings` go into its results."""
+
+    def __init__(self, conversation: Conversation, *happenings: str, settings: dict[str, Any] | None = None) -> None:
+        self.conversation, self.happenings, self.settings = conversation, happenings, settings or {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more tasks."""
+        self._ended.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        queue = self.conversation.runtime.queue
+        while not self._ended.is_set():
+            task = queue.take(timeout_s=0.05)
+            for happening in self.happenings if task is not None else ():
+                event = self.conversation.event(task, happening)
+                if isinstance(event, Output):
+                    event.settings.update(self.settings)
+                queue.publish(event)
 
 
 def _upload(text: str) -> bytes:

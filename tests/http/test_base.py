@@ -339,6 +339,7 @@ class TestFiles:
     def test_a_header_is_one_short_ascii_line(self) -> None:
         assert header_text(["a\r\nX-Evil: 1", "a\r\nX-Evil: 1", "\u00e9" * 5000]).startswith("a X-Evil: 1 | \\xe9")
         assert len(header_text(["x" * 9000])) == 2000
+        assert header_text(["a\x00b\x7f\x1b"]) == "a?b??"
 
 
 class TestWebhooks:

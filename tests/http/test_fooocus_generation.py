@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,34 +16,10 @@ from PIL import Image
 from shared.core.styles import style_names
 from shared.http.fooocus_generation import forms, mapping
 from shared.http.fooocus_generation.schemas import AdvancedParams, TextToImage
-from tests.http.replay import Conversation, picture_bytes, picture_uri
+from tests.http.replay import Conversation, Painter, picture_bytes, picture_uri
 
 T2I = "/v1/generation/text-to-image"
 WISH = {"prompt": "a star", "image_seed": 41}
-
-
-class Painter:
-    """A worker in a thread: plays the same happenings for every task."""
-
-    def __init__(self, conversation: Conversation, *happenings: str, settings: dict[str, Any] | None = None) -> None:
-        self.conversation, self.happenings, self.settings = conversation, happenings, settings or {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        queue = self.conversation.runtime.queue
-        while not self._ended.is_set():
-            task = queue.take(timeout_s=0.05)
-            for happening in self.happenings if task is not None else ():
-                event = self.conversation._event(task, happening)
-                if happening.startswith("output"):
-                    event.settings.update(self.settings)
-                queue.publish(event)
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join(5)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from shared.http.tools import describe
 from shared.media.images import load_image
 
 _BINARY = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+_JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Refusal, "description": "A body that cannot be read"},
@@ -63,7 +64,7 @@ def add_routes(router: APIRouter, context: ServiceContext) -> None:
     async def files(request: Request, date: str, file_name: str) -> Response:
         return await generations.shelf.reply(date, file_name, accept=request.headers.get("accept", ""))
 
-    @router.get("/", response_class=HTMLResponse, responses={403: REFUSALS[403]})
+    @router.get("/", response_class=HTMLResponse, responses={403: {"description": "No key", **_JSON}})
     async def home() -> HTMLResponse:
         return HTMLResponse(HOME)
 
