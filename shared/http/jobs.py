@@ -198,6 +198,14 @@ class JobBook:
                 job = _job_of_report(report)
         return job if job is not None and service in ("", job.service) else None
 
+    async def find(self, job_id: str, service: str = "") -> Job | None:
+        """`get` for endpoints: the disk, which a writer may keep busy, is asked in a thread."""
+        with self._lock:
+            job = self._active.get(job_id) or self._ended.get(job_id)
+        if job is None:
+            return await asyncio.to_thread(self.get, job_id, service)
+        return job if service in ("", job.service) else None
+
     def active(self, service: str = "") -> list[Job]:
         """The jobs that wait or run, in the order of the queue."""
         with self._lock:

@@ -176,7 +176,7 @@ class TestRecords:
         task = first.runtime.queue.take()
         assert task is not None
         first.runtime.queue.publish(first._output(task, "image"))
-        first.runtime.queue.publish(first._event(task, "done"))
+        first.runtime.queue.publish(first.event(task, "done"))
         assert store.get(done).task_status is None
         second = ServiceContext(first.runtime, first.runtime.args)
         server.make_app(dialect, second)

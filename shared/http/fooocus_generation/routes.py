@@ -237,7 +237,7 @@ def _add_jobs(router: APIRouter, generations: Generations) -> None:
     @router.get("/v1/generation/query-job", response_model=schemas.JobState,
                 responses={**REFUSALS, 404: {"model": schemas.JobState, "description": "An unknown id"}})  # fmt: skip
     async def query_job(request: Request, job_id: str, require_step_preview: bool = False) -> Response:
-        job = jobs.get(job_id, NAME)
+        job = await jobs.find(job_id, NAME)
         if job is None:
             return JSONReply(mapping.not_found(), status_code=404)
         return JSONReply(await generations.state(job, context.base_url(request), require_step_preview))
@@ -270,7 +270,7 @@ def _add_jobs(router: APIRouter, generations: Generations) -> None:
 
     @router.delete("/v1/generation/job-history", response_model=schemas.Message, responses=REFUSALS)
     async def deleted(job_id: str) -> Response:
-        job = jobs.get(job_id, NAME)
+        job = await jobs.find(job_id, NAME)
         is_deleted = job is not None and await context.in_thread(generations.delete, job)
         return JSONReply({"message": "Deleted" if is_deleted else "Not found"})
 
@@ -288,7 +288,7 @@ async def _records(
     """A page of the persistent history, newest first; of one job where an id is given."""
     jobs = generations.context.jobs
     if job_id:
-        one = jobs.get(job_id, NAME)
+        one = await jobs.find(job_id, NAME)
         found = [one] if one is not None and one.is_over else []
     else:
         found = await generations.context.in_thread(jobs.history, NAME, page_size, page * page_size)
