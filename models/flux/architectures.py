@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.known_sizes import CLIP_L, PICTURE_VAE, T5_XXL, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
     DRIVER,
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
     from shared.core.params import Param
 
+_SIZES: dict[str, Any] = {
+    "known_parts": {
+        "transformer": network("FluxTransformer2DModel", 11.9, 24, 128, patch_size=1),
+        "text_encoder": CLIP_L,
+        "text_encoder_2": T5_XXL,
+        "vae": PICTURE_VAE,
+    },
+}
+
 # Beside the guidance that the network has learned as an input, true guidance brings a negative prompt, at twice the
 # time; at 1 it is off.
 _DEV: dict[str, Any] = {
     **PICTURES,
+    **_SIZES,
     **starting_pictures(),
     "lora_dir": "flux",
     "resolutions": ONE_MEGAPIXEL,
@@ -44,6 +55,7 @@ _SCHNELL: dict[str, Any] = {
 
 _KONTEXT: dict[str, Any] = {
     **PICTURES,
+    **_SIZES,
     **references(1, label="The picture to edit"),
     **repainting(),
     "lora_dir": "flux",
@@ -55,6 +67,7 @@ _KONTEXT: dict[str, Any] = {
 
 _FILL: dict[str, Any] = {
     **PICTURES,
+    **_SIZES,
     "inpaint_support": True,
     "guide_custom_choices": {"choices": [["Repaint the masked part", "AV"]], "letters_filter": "AV"},
     "lora_dir": "flux",

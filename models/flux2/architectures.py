@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import FLUX2_VAE, MISTRAL_24B, QWEN3_4B, QWEN3_8B, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
     ONE_MEGAPIXEL,
@@ -22,7 +23,20 @@ _COMMON: dict[str, Any] = {
     "no_negative_prompt": True,
 }
 
-_DEV = {**_COMMON, "lora_dir": "flux2", "embedded_guidance": True, "guidance_max_phases": 0}
+
+def _sizes(billions: float, heads: int, text_encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a model before its files are here."""
+    transformer = network("Flux2Transformer2DModel", billions, heads, 128, patch_size=1)
+    return {"known_parts": {"transformer": transformer, "text_encoder": text_encoder, "vae": FLUX2_VAE}}
+
+
+_DEV = {
+    **_COMMON,
+    **_sizes(32.2, 48, MISTRAL_24B),
+    "lora_dir": "flux2",
+    "embedded_guidance": True,
+    "guidance_max_phases": 0,
+}
 
 _KLEIN: dict[str, Any] = {
     **_COMMON,
@@ -30,13 +44,14 @@ _KLEIN: dict[str, Any] = {
     "pipeline_from_picture": "Flux2KleinInpaintPipeline",
     "pipeline_repaint": "Flux2KleinInpaintPipeline",
 }
+_SIZES = {"flux2_klein_4b": _sizes(3.9, 24, QWEN3_4B), "flux2_klein_9b": _sizes(9.1, 32, QWEN3_8B)}
 _DISTILLED = {"guidance_max_phases": 0}
 _GUIDED = {"guidance_max_phases": 1}
 _KLEIN_DRIVER = "models.flux2.pipeline:Flux2Klein"
 
 
 def _klein(lora_dir: str, guidance: Mapping[str, Any]) -> Architecture:
-    definition = {**_KLEIN, **guidance, "lora_dir": lora_dir}
+    definition = {**_KLEIN, **_SIZES[lora_dir], **guidance, "lora_dir": lora_dir}
     return Architecture(("Flux2KleinPipeline",), definition, _KLEIN_DRIVER, picture_problems)
 
 

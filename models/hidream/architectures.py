@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import CLIP_G, CLIP_L, LLAMA_8B, PICTURE_VAE, T5_XXL, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import ONE_MEGAPIXEL, PICTURES
 
@@ -20,6 +21,14 @@ _FULL: dict[str, Any] = {
     "text_length": 128,
     "guidance_max_phases": 1,
     "flow_shift": True,
+    "known_parts": {
+        "transformer": network("HiDreamImageTransformer2DModel", 17.1, 20, 128, patch_size=2),
+        "text_encoder": CLIP_L,
+        "text_encoder_2": CLIP_G,
+        "text_encoder_3": T5_XXL,
+        "text_encoder_4": LLAMA_8B,
+        "vae": PICTURE_VAE,
+    },
     "extra_parts": {
         "text_encoder_4": {
             "library": "transformers",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import CLIP_L, HUNYUAN_VAE, HUNYUAN_VAE_1_5, LLAMA_8B, QWEN2_5_VL_7B, network
 from shared.diffusion.family import Architecture
 
 _CLIPS: dict[str, Any] = {
@@ -31,12 +32,31 @@ _FROM_A_PICTURE: dict[str, Any] = {
 }  # fmt: skip
 
 # The first generation has learned guidance as an input; true guidance comes on top, at twice the time.
-_FIRST = {**_CLIPS, "embedded_guidance": True, "text_length": 256}
+_FIRST_SIZES = {
+    "transformer": network("HunyuanVideoTransformer3DModel", 12.82, 24, 128, patch_size=2, patch_size_t=1),
+    "text_encoder": LLAMA_8B,
+    "text_encoder_2": CLIP_L,
+    "vae": HUNYUAN_VAE,
+}
+_FIRST = {**_CLIPS, "known_parts": _FIRST_SIZES, "embedded_guidance": True, "text_length": 256}
 
 _TEXT = {**_FIRST, "v2i_switch_supported": True}
 _PICTURE = {**_FIRST, **_FROM_A_PICTURE, "lora_dir": "hunyuan_i2v"}
 
-_TEXT_1_5 = {**_CLIPS, "group": "hunyuan_1_5", "lora_dir": "hunyuan_1_5", "text_length": 1000}
+_SIZES_1_5 = {
+    "transformer": network("HunyuanVideo15Transformer3DModel", 8.33, 16, 128, patch_size=1, patch_size_t=1),
+    "text_encoder": QWEN2_5_VL_7B,
+    "text_encoder_2": {"parameters": 0.22e9},
+    "image_encoder": {"parameters": 0.43e9},
+    "vae": HUNYUAN_VAE_1_5,
+}
+_TEXT_1_5 = {
+    **_CLIPS,
+    "known_parts": _SIZES_1_5,
+    "group": "hunyuan_1_5",
+    "lora_dir": "hunyuan_1_5",
+    "text_length": 1000,
+}
 _PICTURE_1_5 = {**_TEXT_1_5, **_FROM_A_PICTURE}
 
 _DRIVER_1_5 = "models.hunyuan.pipeline:HunyuanVideo15"

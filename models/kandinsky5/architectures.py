@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import CLIP_L, HUNYUAN_VAE, PICTURE_VAE, QWEN2_5_VL_7B, network
 from shared.diffusion.family import Architecture
 
 # The text encoder of a batch is asked once, the network for each of its samples: they are made one by one.
@@ -50,6 +51,16 @@ _EDITS: dict[str, Any] = {
 _DRIVER = "models.kandinsky5.pipeline:Kandinsky5"
 
 
+def _sizes(billions: float, heads: int, vae: Mapping[str, Any] = HUNYUAN_VAE) -> dict[str, Any]:
+    """What is known of a model before its files are here."""
+    transformer = network("Kandinsky5Transformer3DModel", billions, heads, 64, patch_size=[1, 2, 2])
+    text = {"text_encoder": QWEN2_5_VL_7B, "text_encoder_2": CLIP_L}
+    return {"known_parts": {"transformer": transformer, **text, "vae": vae}}
+
+
+_LITE, _PRO, _LITE_PICTURES = _sizes(2.15, 28), _sizes(19.0, 64), _sizes(6.0, 40, PICTURE_VAE)
+
+
 def _architecture(pipeline: str, name: str, *definitions: Mapping[str, Any]) -> tuple[str, Architecture]:
     """Each has its own size, and so its own folder of LoRAs."""
     merged = {key: value for definition in definitions for key, value in definition.items()}
@@ -58,11 +69,11 @@ def _architecture(pipeline: str, name: str, *definitions: Mapping[str, Any]) -> 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     dict((
-        _architecture("Kandinsky5T2VPipeline", "k5_lite_t2v", _CLIPS),
-        _architecture("Kandinsky5T2VPipeline", "k5_pro_t2v", _CLIPS, _BLOCKS),
-        _architecture("Kandinsky5I2VPipeline", "k5_lite_i2v", _CLIPS, _FROM_A_PICTURE),
-        _architecture("Kandinsky5I2VPipeline", "k5_pro_i2v", _CLIPS, _BLOCKS, _FROM_A_PICTURE),
-        _architecture("Kandinsky5T2IPipeline", "k5_lite_t2i", _PICTURES, {"text_length": 512}),
-        _architecture("Kandinsky5I2IPipeline", "k5_lite_i2i", _EDITS),
+        _architecture("Kandinsky5T2VPipeline", "k5_lite_t2v", _CLIPS, _LITE),
+        _architecture("Kandinsky5T2VPipeline", "k5_pro_t2v", _CLIPS, _PRO, _BLOCKS),
+        _architecture("Kandinsky5I2VPipeline", "k5_lite_i2v", _CLIPS, _LITE, _FROM_A_PICTURE),
+        _architecture("Kandinsky5I2VPipeline", "k5_pro_i2v", _CLIPS, _PRO, _BLOCKS, _FROM_A_PICTURE),
+        _architecture("Kandinsky5T2IPipeline", "k5_lite_t2i", _PICTURES, _LITE_PICTURES, {"text_length": 512}),
+        _architecture("Kandinsky5I2IPipeline", "k5_lite_i2i", _EDITS, _LITE_PICTURES),
     ))
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import QWEN3_4B, QWEN_VAE, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import DRIVER, ONE_MEGAPIXEL, PICTURES
 
@@ -15,6 +16,11 @@ _RAW: dict[str, Any] = {
     "resolutions": ONE_MEGAPIXEL,
     "guidance_max_phases": 1,
     "guidance_from_zero": True,
+    "known_parts": {
+        "transformer": network("Krea2Transformer2DModel", 12.82, 48, 128, patch_size=2),
+        "text_encoder": QWEN3_4B,
+        "vae": QWEN_VAE,
+    },
 }
 
 _TURBO = {**_RAW, "guidance_max_phases": 0, "no_negative_prompt": True}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shared.core.known_sizes import LTX_VAE, T5_XXL, network
+from shared.diffusion.clip_keys import placed_pictures_problems
 from shared.diffusion.family import Architecture
-
-if TYPE_CHECKING:
-    from shared.core.model_def import ModelDef
 
 # Pictures and clips are given as tokens at their frames: first, last, any between, and the clip that is continued.
 _ANY_TASK: dict[str, Any] = {
@@ -37,6 +36,11 @@ _ANY_TASK: dict[str, Any] = {
     "decode_noise": 0.025,
     # A little noise on given frames, so that they can move.
     "given_frames_noise": 0.025,
+    "known_parts": {
+        "transformer": network("LTXVideoTransformer3DModel", 13.04, 32, 128, patch_size=1, patch_size_t=1),
+        "text_encoder": T5_XXL,
+        "vae": LTX_VAE,
+    },
 }  # fmt: skip
 
 _FULL = {**_ANY_TASK, "guidance_max_phases": 1, "guidance_rescale": 0.7}
@@ -52,21 +56,10 @@ _DISTILLED = {
 }
 
 
-def _problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
-    """Each picture has a place in the clip: there are no references beside."""
-    pictures, letters = settings.get("image_refs"), str(settings.get("video_prompt_type") or "")
-    if "I" not in letters or not isinstance(pictures, (list, tuple)):
-        return
-    places = str(settings.get("frames_positions") or "").replace(",", " ").split() if "F" in letters else []
-    if len(pictures) > len(places):
-        yield (
-            f"frames_positions: {len(places)} places for {len(pictures)} pictures of image_refs. "
-            f'Name a frame for each, with the letters "KFI" in video_prompt_type.'
-        )
-
-
 def _architecture(definition: Mapping[str, Any]) -> Architecture:
-    return Architecture(("LTXConditionPipeline",), definition, "models.ltx.pipeline:LTXVideo", problems=_problems)
+    return Architecture(
+        ("LTXConditionPipeline",), definition, "models.ltx.pipeline:LTXVideo", problems=placed_pictures_problems
+    )
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(

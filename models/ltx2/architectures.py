@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.known_sizes import GEMMA3_12B, LTX2_VAE, network
+from shared.diffusion.clip_keys import placed_pictures_problems
 from shared.diffusion.family import Architecture
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
     from shared.core.params import Param
+
+
+def _sizes(billions: float) -> dict[str, Any]:
+    """What is known of a model before its files are here; sound parts and connectors are among the transformer's."""
+    transformer = network("LTX2VideoTransformer3DModel", billions, 32, 128, patch_size=1, patch_size_t=1)
+    return {"known_parts": {"transformer": transformer, "text_encoder": GEMMA3_12B, "vae": LTX2_VAE}}
+
 
 # The pipeline for pictures and clips at frames serves text alone as well; a checkpoint may name any of its relatives.
 _PIPELINE = "LTX2ConditionPipeline"
@@ -51,8 +60,8 @@ _GUIDED = {
     ],
 }  # fmt: skip
 
-_19B = {**_GUIDED, "perturbed_blocks": [29]}
-_22B = {**_GUIDED, "perturbed_blocks": [28]}
+_19B = {**_GUIDED, **_sizes(18.9), "perturbed_blocks": [29]}
+_22B = {**_GUIDED, **_sizes(22.0), "perturbed_blocks": [28]}
 
 # Trained for these noise levels alone, without guidance; too few steps to skip any.
 _FEW_STEPS: dict[str, Any] = {
@@ -79,29 +88,18 @@ def _params(params: list[Param], model: ModelDef) -> list[Param]:
     ]
 
 
-def _problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
-    """Each picture has a place in the clip: there are no references beside."""
-    pictures, letters = settings.get("image_refs"), str(settings.get("video_prompt_type") or "")
-    if "I" not in letters or not isinstance(pictures, (list, tuple)):
-        return
-    places = str(settings.get("frames_positions") or "").replace(",", " ").split() if "F" in letters else []
-    if len(pictures) > len(places):
-        yield (
-            f"frames_positions: {len(places)} places for {len(pictures)} pictures of image_refs. "
-            f'Name a frame for each, with the letters "KFI" in video_prompt_type.'
-        )
-
-
 def _architecture(definition: Mapping[str, Any]) -> Architecture:
-    return Architecture((_PIPELINE,), definition, "models.ltx2.pipeline:LTX2", problems=_problems, params=_params)
+    return Architecture(
+        (_PIPELINE,), definition, "models.ltx2.pipeline:LTX2", problems=placed_pictures_problems, params=_params
+    )
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "ltx2_19B": _architecture(_19B),
-        "ltx2_distilled": _architecture(_DISTILLED),
+        "ltx2_distilled": _architecture({**_DISTILLED, **_sizes(18.9)}),
         "ltx2_22B": _architecture(_22B),
-        "ltx2_22B_distilled": _architecture(_DISTILLED),
+        "ltx2_22B_distilled": _architecture({**_DISTILLED, **_sizes(22.0)}),
         "ltx2_25_22B": _architecture(_22B),
     }
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import QWEN2_5_VL_7B, QWEN3_8B, QWEN_VAE, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
     DRIVER,
@@ -17,7 +18,16 @@ from shared.diffusion.picture_keys import (
     starting_pictures,
 )
 
-_COMMON: dict[str, Any] = {**PICTURES, "lora_dir": "qwen", "resolutions": ONE_MEGAPIXEL}
+_COMMON: dict[str, Any] = {
+    **PICTURES,
+    "lora_dir": "qwen",
+    "resolutions": ONE_MEGAPIXEL,
+    "known_parts": {
+        "transformer": network("QwenImageTransformer2DModel", 20.43, 24, 128, patch_size=2),
+        "text_encoder": QWEN2_5_VL_7B,
+        "vae": QWEN_VAE,
+    },
+}
 
 _TEXT_TO_IMAGE = {
     **_COMMON,
@@ -49,7 +59,12 @@ _LAYERED = {
                          "min": 1, "max": 8}],
 }  # fmt: skip
 
-_VERSION_2_1 = {**_COMMON, **references(4), "vae_block_size": 32, "one_by_one": True}
+_SIZES_2_1 = {
+    "transformer": network("QwenImage21Transformer2DModel", 7.12, 32, 128, patch_size=1),
+    "text_encoder": QWEN3_8B,
+    "vae": {**QWEN_VAE, "scale_factor_spatial": 16},
+}
+_VERSION_2_1 = {**_COMMON, "known_parts": _SIZES_2_1, **references(4), "vae_block_size": 32, "one_by_one": True}
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {

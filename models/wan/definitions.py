@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from shared.core.known_sizes import CLIP_VISION_H, UMT5_XXL, WAN_VAE, WAN_VAE_2_2, wan_network
+
+
+def _sizes(transformer: Mapping[str, Any], vae: Mapping[str, Any] = WAN_VAE, **parts: Any) -> dict[str, Any]:
+    """What is known of a model before its files are here."""
+    return {"known_parts": {"transformer": transformer, "text_encoder": UMT5_XXL, "vae": vae, **parts}}
+
+
+LARGE = _sizes(wan_network())
+SMALL = _sizes(wan_network(1.42, 12, 8960))
+MIDDLE = _sizes(wan_network(5.0, 24, 14336), WAN_VAE_2_2)
+TWO_LARGE = _sizes(wan_network(), transformer_2=wan_network())
+LARGE_WITH_PICTURE = _sizes(wan_network(16.39), image_encoder=CLIP_VISION_H)
+SMALL_WITH_PICTURE = _sizes(wan_network(1.56, 12, 8960), image_encoder=CLIP_VISION_H)
+_VACE_NETWORK = wan_network(17.34, class_name="WanVACETransformer3DModel")
+LARGE_VACE = _sizes(_VACE_NETWORK)
+TWO_LARGE_VACE = _sizes(_VACE_NETWORK, transformer_2=_VACE_NETWORK)
+SMALL_VACE = _sizes(wan_network(2.15, 12, 8960, "WanVACETransformer3DModel"))
+LARGE_ANIMATE = _sizes(wan_network(17.28, class_name="WanAnimateTransformer3DModel"), image_encoder=CLIP_VISION_H)
 
 COMMON: dict[str, Any] = {
     "fps": 16,

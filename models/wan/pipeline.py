@@ -19,10 +19,11 @@ from models.wan.pipeline_masks import as_clip, put_back
 from models.wan.pipeline_patch import replaced
 from models.wan.pipeline_text import PromptEncoder
 from models.wan.pipeline_vae import VideoCodec
-from shared.core.contracts import Step, WindowRequest, WindowResult
+from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
 from shared.core.errors import SettingsError
 from shared.diffusion.guard import cancellable, told_as_memory
 from shared.diffusion.guidance_plan import pipeline_guidance
+from shared.diffusion.leaner import make_leaner
 from shared.diffusion.preview import LatentPreview
 from shared.diffusion.run import prepared
 from shared.diffusion.samplers import clean_estimate, make_scheduler
@@ -49,7 +50,7 @@ class WanVideo:
         self._boundary_ratio = pipe.config.boundary_ratio
         self._preview = LatentPreview(self.codec.encode, self.codec.space_scale)
         # Weights that move must not become inference tensors, which later changes (a LoRA) could not touch.
-        self._no_gradients = torch.inference_mode if keeps_weights else torch.no_grad
+        self._no_gradients: Any = torch.inference_mode if keeps_weights else torch.no_grad
 
     def components(self) -> dict[str, Any]:
         """The torch modules by name."""
@@ -78,6 +79,11 @@ class WanVideo:
             source = source_clip(window, window.num_frames)
             frames = [put_back(clip, source, mask) for clip in frames]
         return WindowResult(frames)
+
+    def make_leaner(self, options: LoadOptions) -> bool:
+        """Hold less memory at once from now on; False where the model must be loaded anew for that."""
+        self._no_gradients = torch.no_grad
+        return make_leaner(self.pipe, options)
 
     def preview(self, latents: torch.Tensor) -> Image.Image:
         """Latents (C,T,H,W) as a strip of small frames."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.core.known_sizes import PICTURE_VAE, QWEN3_4B, network
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import DRIVER, ONE_MEGAPIXEL, PICTURES, picture_problems, starting_pictures
 
@@ -16,6 +17,11 @@ _COMMON: dict[str, Any] = {
     "resolutions": ONE_MEGAPIXEL,
     "flow_shift": True,
     "guidance_from_zero": True,
+    "known_parts": {
+        "transformer": network("ZImageTransformer2DModel", 6.15, 30, 128, patch_size=2),
+        "text_encoder": QWEN3_4B,
+        "vae": PICTURE_VAE,
+    },
     "pipeline_from_picture": "ZImageImg2ImgPipeline",
     "pipeline_repaint": "ZImageInpaintPipeline",
 }

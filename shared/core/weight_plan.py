@@ -92,7 +92,7 @@ def item_size(part: str, model: ModelDef, options: LoadOptions) -> float:
 
 def is_denoiser(part: str) -> bool:
     """Whether a part of this name is run at every step."""
-    return part.startswith(("transformer", "unet", "prior", "checkpoint", "controlnet"))
+    return part.removeprefix("unconditional_").startswith(("transformer", "unet", "prior", "checkpoint", "controlnet"))
 
 
 def is_text_encoder(part: str) -> bool:

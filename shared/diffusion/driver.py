@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from shared.core.contracts import Step, WindowRequest, WindowResult
+from shared.core.contracts import LoadOptions, Step, WindowRequest, WindowResult
 from shared.core.errors import Cancelled, SettingsError
 from shared.diffusion.abilities import branching_of
 from shared.diffusion.guard import cancellable, networks_of, told_as_memory
 from shared.diffusion.guidance_plan import pipeline_guidance
 from shared.diffusion.latents import encoded_picture, unpacked
+from shared.diffusion.leaner import make_leaner
 from shared.diffusion.outputs import frames_of, sampling_rate_of, sounds_of
 from shared.diffusion.preview import LatentPreview
 from shared.diffusion.run import prepared
@@ -47,7 +48,7 @@ class DiffusersPipeline:
         self._siblings: dict[str, Any] = {}
         self._preview: LatentPreview | None = None
         # Weights that move must not become inference tensors, which later changes (a LoRA) could not touch.
-        self._no_gradients = torch.inference_mode if keeps_weights else torch.no_grad
+        self._no_gradients: Any = torch.inference_mode if keeps_weights else torch.no_grad
 
     def components(self) -> dict[str, Any]:
         """The torch modules by name."""
@@ -69,6 +70,11 @@ class DiffusersPipeline:
                 for one in (_single(window, index) if samples > 1 else window for index in range(samples))
             ]
         return results[0] if len(results) == 1 else _joined(results)
+
+    def make_leaner(self, options: LoadOptions) -> bool:
+        """Hold less memory at once from now on; False where the model must be loaded anew for that."""
+        self._no_gradients = torch.no_grad
+        return make_leaner(self.pipe, options)
 
     def preview(self, latents: torch.Tensor) -> Image.Image:
         """Latents (C,T,H,W) as a strip of small frames."""

@@ -25,6 +25,7 @@ _AHEAD = (-1, 1, 2, 3, 3.5, 4)
 # Profiles that keep all weights in pinned main memory.
 _PINNED = (-1, 1, 2)
 _PINNED_SHARE = 0.5
+_BY_MMGP = "_is_streamed_by_mmgp"
 
 
 def room_on(device: str) -> Room:
@@ -60,6 +61,11 @@ def place(pipe: Any, options: LoadOptions) -> Placement:
     else:
         stream(networks, sizes, options)
     return plan.placement
+
+
+def is_streamed_by_mmgp(pipe: Any) -> bool:
+    """Whether mmgp moves the weights of `pipe`."""
+    return bool(vars(pipe).get(_BY_MMGP))
 
 
 def weight_bytes(network: torch.nn.Module) -> int:
@@ -143,6 +149,7 @@ def mmgp_arguments(options: LoadOptions, card_bytes: int) -> dict[str, Any]:
 def _stream_with_mmgp(pipe: Any, arguments: dict[str, Any], profile: int) -> None:
     default = torch.get_default_device()
     manager = _import_mmgp().profile(pipe, profile_no=profile, verboseLevel=0, **arguments)
+    vars(pipe)[_BY_MMGP] = True
     weakref.finalize(pipe, manager.release)  # mmgp keeps its last model until told otherwise
     torch.set_default_device(None if default.type == "cpu" else default)  # mmgp makes it "cuda" for the whole process
 

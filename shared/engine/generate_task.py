@@ -87,7 +87,9 @@ def _run(job: Job) -> None:
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     # Outside the handler nothing holds the tensors of the failed attempt any more.
-    job.services.models.release()
+    models, model = job.services.models, job.resolved.model
+    if not models.make_leaner(model, replace(_load_options(job.settings, model, job.services), leaner=True)):
+        models.release()
     job.report.checkpoint()
     job.report.info(
         f"Memory ran out ({reason}). Trying once more with weights streamed and pictures decoded in small tiles."

@@ -96,16 +96,28 @@ class ModelNeeds:
 
 
 def model_needs(model: ModelDef, roots: Sequence[str], options: LoadOptions) -> ModelNeeds | None:
-    """What the files of a model say it needs; None while they are not on disk or cannot be read."""
+    """What the files of a model say it needs; while they are not on disk what its definition knows of its size, and
+    None where that is nothing."""
     try:
         weights = find_weights(model, roots, options)
         index = {} if weights.folder is None else _json(weights.folder / "model_index.json")
         sizes = _sizes(weights, json.dumps(index, sort_keys=True))
     except (WanGPError, OSError, ValueError):
-        return None
+        return known_needs(model)
     classes = parts_of(index)
     denoiser = next((part for part in classes if is_denoiser(part)), "")
     found = [(classes.get(part, ("", ""))[1], _config(weights, part)) for part in (denoiser, "vae")]
+    return ModelNeeds(model, sizes, found[0], found[1])
+
+
+def known_needs(model: ModelDef) -> ModelNeeds | None:
+    """What a model needs by the sizes that its definition states (`known_parts`)."""
+    parts = model.get("known_parts")
+    if not isinstance(parts, Mapping) or "vae" not in parts:
+        return None
+    sizes = {name: PartSize(float(part["parameters"]), 2 * int(part["parameters"])) for name, part in parts.items()}
+    denoiser = next((part for name, part in parts.items() if is_denoiser(name)), {})
+    found = [(str(part.get("class") or ""), part) for part in (denoiser, parts["vae"])]
     return ModelNeeds(model, sizes, found[0], found[1])
 
 

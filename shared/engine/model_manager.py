@@ -57,6 +57,18 @@ class ModelManager:
         self._pipeline, self._key = pipeline, _key(model, options)
         return pipeline
 
+    def make_leaner(self, model: ModelDef, options: LoadOptions) -> bool:
+        """Let the loaded model hold less memory at once, as `options` (with `leaner`) want it, without loading it
+        again; False where it is not loaded or cannot."""
+        change = getattr(self._pipeline, "make_leaner", None)
+        if change is None or self.resident_type != model.model_type:
+            return False
+        free_memory()
+        if not change(options):
+            return False
+        self._key = _key(model, options)
+        return True
+
     def release(self) -> None:
         """Unload the model and give its memory back."""
         if self._pipeline is None:

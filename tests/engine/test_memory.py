@@ -39,6 +39,25 @@ def test_what_ran_out_of_memory_is_tried_once_more_in_a_leaner_way(engine: Engin
     assert [info.text for info in engine.of(Info) if "Memory ran out" in info.text]
 
 
+def test_a_model_that_can_become_leaner_is_not_loaded_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = engine.registry.family
+    family.shortage = SHORTAGE
+
+    def make_leaner(pipeline: NumpyPipeline, options: LoadOptions) -> bool:
+        pipeline.fail_with = None
+        return options.leaner
+
+    monkeypatch.setattr(NumpyPipeline, "make_leaner", make_leaner, raising=False)
+    assert engine.run().outcome == "done"
+    assert [options.leaner for options in family.options] == [False]
+    assert [info.text for info in engine.of(Info) if "Memory ran out" in info.text]
+    family.shortage = None
+    engine.run()
+    assert [options.leaner for options in family.options] == [False, False]
+
+
 def test_a_second_shortage_is_explained_and_the_next_task_runs(engine: Engine) -> None:
     engine.registry.family.shortage = OutOfMemory("There is not enough memory for this.")
     finished = engine.run(resolution="64x48")
