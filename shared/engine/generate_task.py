@@ -88,7 +88,7 @@ def _run(job: Job) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     # Outside the handler nothing holds the tensors of the failed attempt any more.
     models, model = job.services.models, job.resolved.model
-    if not models.make_leaner(model, replace(_load_options(job.settings, model, job.services), leaner=True)):
+    if not models.make_leaner(model, replace(load_options(job.settings, model, job.services), leaner=True)):
         models.release()
     job.report.checkpoint()
     job.report.info(
