@@ -57,6 +57,11 @@ class Worker:
         return not self._thread.is_alive()
 
     @property
+    def is_alive(self) -> bool:
+        """It takes tasks, or runs one."""
+        return self._thread.is_alive() and not self._stopping.is_set()
+
+    @property
     def is_busy(self) -> bool:
         """A task runs."""
         return self._running is not None

@@ -31,6 +31,11 @@ def bearer_key(request: Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
+def any_key(request: Request) -> str:
+    """The key in either form: `Authorization: Bearer KEY` or `X-API-KEY: KEY`."""
+    return bearer_key(request) or request.headers.get("x-api-key", "")
+
+
 @dataclass(frozen=True)
 class KeyRule:
     """How a service asks for the key of `--apikey`.

@@ -22,6 +22,7 @@ from shared.core.model_def import ModelDef
 from shared.http.files import Shelf
 from shared.http.inputs import Inputs
 from shared.http.jobs import Job, JobBook
+from shared.http.metrics import Metrics
 from shared.http.webhooks import Webhooks
 from shared.media.inputs import Limits
 
@@ -38,11 +39,20 @@ class ServiceContext:
     def __init__(self, runtime: Any, args: argparse.Namespace) -> None:
         self.runtime, self.args, self.key = runtime, args, str(args.apikey or "")
         is_private_allowed = bool(args.allow_private_urls)
+        self.metrics = Metrics()
         self.jobs = JobBook(runtime)
+        self.jobs.on_end(self._count)
         self.webhooks = Webhooks(self.key, str(args.webhook_url or ""), allow_private=is_private_allowed)
         self.inputs = Inputs(runtime.queue.folder / INPUT_FOLDER, Limits(allow_private=is_private_allowed))
         self._threads = ThreadPoolExecutor(4, "wangp-http")
         self._own: dict[str, Any] = {}
+
+    def _count(self, job: Job) -> None:
+        self.metrics.count("wangp_jobs_total", service=job.service, outcome=job.stage)
+        self.metrics.count("wangp_outputs_total", len(job.made), service=job.service)
+        if job.started and job.finished:
+            self.metrics.observe("wangp_job_seconds", job.finished - job.started, service=job.service)
+            self.metrics.observe("wangp_job_wait_seconds", job.started - job.created, service=job.service)
 
     def shelf(self, name: str, setting: str = "image_save_path") -> Shelf:
         """A folder of results below one of the program's output folders; `name` is also the path of its addresses."""

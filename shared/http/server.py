@@ -29,6 +29,7 @@ from shared.http import documentation
 from shared.http.context import ServiceContext
 from shared.http.dialect import Dialect
 from shared.http.inputs import FieldError
+from shared.http.metrics import RequestCounter
 from shared.http.replies import (
     NOTE_HEADER,
     WARNINGS_HEADER,
@@ -73,6 +74,7 @@ def make_app(dialect: Dialect, context: ServiceContext) -> FastAPI:
     app.router.routes.extend([documentation.assets(), *pages])
     for kind, reply in {**_ERRORS, **dialect.errors}.items():
         app.add_exception_handler(kind, reply)
+    app.add_middleware(RequestCounter, service=dialect.name, metrics=context.metrics)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"],

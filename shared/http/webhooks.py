@@ -67,6 +67,11 @@ class Webhooks:
             self._changed.notify()
         return True
 
+    @property
+    def waiting(self) -> int:
+        """How many messages are not delivered yet."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Send nothing more."""
         with self._changed:

@@ -219,6 +219,11 @@ class Runtime:
             case _:
                 self.hooks[name] = hook
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether tasks are taken and run."""
+        return not self.queue.is_closed and self.worker.is_alive
+
     def release_model(self) -> None:
         """Unload the model; the next task loads it again."""
         self.executor.release()

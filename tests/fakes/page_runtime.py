@@ -44,6 +44,11 @@ class PageRuntime:
         self.hooks: dict[str, Callable[..., Any]] = {}
         self.states: list[dict[str, Any]] = []
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether tasks are taken."""
+        return not self.queue.is_closed
+
     def attach_state(self, state: dict[str, Any]) -> None:
         """Attach a window's state to the queue."""
         self.states.append(state)

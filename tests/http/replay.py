@@ -2,7 +2,8 @@
 
 A file holds `flags` of the program and `steps` in order. A step sends a request and gives its reply (`send`, `reply`),
 names settings of the newest queued task (`queued`), or plays what a worker would tell of the oldest one (`play`);
-`meanwhile` plays it while the request of the same step is waiting.
+`meanwhile` plays it while the request of the same step is waiting; `submit` queues settings as a job of the service
+"test".
 In texts `$name` stands for a value: it is learnt where it first stands alone in a reply, and must be the same later;
 `$any` is never learnt. `$picture:64x48` is a data URI of a picture of that size; `files` are data URIs or texts.
 `has` in a reply names fields of it and leaves the others open. Replies name the host `testserver`.
@@ -87,6 +88,8 @@ class Conversation:
         if "queued" in step:
             params = max(self.runtime.queue.tasks(), key=lambda task: task.id).params
             self.match({name: params.get(name) for name in step["queued"]}, step["queued"], "queued")
+        if "submit" in step:
+            self.context.jobs.submit("test", "picture", step["submit"], job_id=step["as"])
         if "play" in step:
             self.play(step["play"])
 
