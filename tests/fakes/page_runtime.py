@@ -76,7 +76,7 @@ class PageRuntime:
     ) -> Task:
         """Queue one task."""
         task = task_from_settings(settings, self.registry, client_id=client_id)
-        return self.queue.put([task.with_changes(plugin_data=dict(plugin_data or {}))])[0]
+        return self.queue.put([task.with_changes(plugin_data={**task.plugin_data, **(plugin_data or {})})])[0]
 
     def set_hook(self, name: str, hook: Callable[..., Any]) -> None:
         """Have a function called."""
