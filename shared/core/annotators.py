@@ -29,6 +29,19 @@ ANNOTATORS: Mapping[str, Annotator] = MappingProxyType(
         "depth": Annotator(
             "Depth Anything V2 Small", "Depth-Anything-V2-Small-hf", "depth-anything/Depth-Anything-V2-Small-hf"
         ),
+        **{
+            f"sam_{size}": Annotator(f"Segment Anything ({words})", f"sam-vit-{words}", f"facebook/sam-vit-{words}")
+            for size, words in (("vit_b", "base"), ("vit_l", "large"), ("vit_h", "huge"))
+        },
+        "detection": Annotator(
+            "Grounding DINO", "grounding-dino-tiny", "IDEA-Research/grounding-dino-tiny",
+            ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+        ),
+        "clothes": Annotator("Segformer for clothes", "segformer_b2_clothes", "mattmdjaga/segformer_b2_clothes"),
+        "caption": Annotator(
+            "BLIP captions", "blip-image-captioning-large", "Salesforce/blip-image-captioning-large",
+            ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+        ),
         # The tokenizer's files differ from copy to copy; these it needs in any case.
         "expansion": Annotator(
             "Fooocus prompt expansion", "prompt_expansion", "LykosAI/GPT-Prompt-Expansion-Fooocus-v2",

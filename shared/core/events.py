@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 Outcome = Literal["done", "failed", "cancelled"]
 Stage = Literal["validation", "generation", "cancelled", "runtime"]
-MediaType = Literal["video", "image", "audio"]
+MediaType = Literal["video", "image", "audio", "text"]
 
 
 @dataclass(frozen=True)

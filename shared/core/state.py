@@ -114,6 +114,8 @@ def fold(gen: dict[str, Any], event: Event) -> None:
 
 
 def _fold_output(view: GenState, event: Output) -> None:
+    if event.media_type == "text":
+        return
     is_audio = event.media_type == "audio"
     paths, settings = (
         (view.audio_file_list, view.audio_file_settings_list) if is_audio else (view.file_list, view.file_settings_list)

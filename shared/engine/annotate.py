@@ -39,16 +39,17 @@ class ControlMaker:
         def on_frame(number: int) -> None:
             self._report.phase("Encoding depth", number, len(frames))
 
-        return depth_of(frames, self._folder(kind), self._services.device, on_frame)
+        return depth_of(frames, annotator_folder(kind, self._services, self._report), self._services.device, on_frame)
 
-    def _folder(self, kind: str) -> Path:
-        """The folder of the model, fetched where it is missing."""
-        wanted = ANNOTATORS[kind]
 
-        def tell(progress: DownloadProgress) -> None:
-            self._report.downloading(f"Downloading {wanted.name}", progress.text, progress.done, progress.total)
+def annotator_folder(kind: str, services: Services, report: Reporter) -> Path:
+    """The folder of the model of `ANNOTATORS[kind]`, fetched where it is missing. Raises DownloadError, Cancelled."""
+    wanted = ANNOTATORS[kind]
 
-        self._services.store.fetch_files(wanted.name, wanted.files, tell, self._report.is_cancelled)
-        places = [self._services.registry.finder().locate(file) for file in wanted.files]
-        found = next(place for place in places if place is not None)
-        return found.parent
+    def tell(progress: DownloadProgress) -> None:
+        report.downloading(f"Downloading {wanted.name}", progress.text, progress.done, progress.total)
+
+    services.store.fetch_files(wanted.name, wanted.files, tell, report.is_cancelled)
+    places = [services.registry.finder().locate(file) for file in wanted.files]
+    found = next(place for place in places if place is not None)
+    return found.parent

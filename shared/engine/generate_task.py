@@ -19,6 +19,7 @@ from shared.engine.generate_picture import finished_picture, is_worked_on, ready
 from shared.engine.generate_report import Reporter, Watchers
 from shared.engine.generate_windows import Frames, SampleRun
 from shared.engine.output import OutputWriter, Product
+from shared.engine.picture_reading import read_picture, reads_a_picture
 from shared.engine.plan import sample_seed
 from shared.engine.postprocess import postprocess
 from shared.engine.services import Services
@@ -45,6 +46,10 @@ def run_task(
         if is_edit(task.params):
             stage = "generation"
             edit_media(task, services, report)
+            return Finished(task.id, task.client_id, "done")
+        if reads_a_picture(task.params):
+            stage = "generation"
+            read_picture(task, services, report)
             return Finished(task.id, task.client_id, "done")
         job = prepare_job(task, services, report)
         stage = "generation"

@@ -31,6 +31,8 @@ class HistoryQuery:
     def sql(self) -> tuple[str, list[Any]]:
         """What follows the name of the table, and its values."""
         conditions = ["state = 'committed'", f"trashed IS {'NOT ' if self.is_trashed else ''}NULL"]
+        if self.media_type is None:
+            conditions.append("media_type <> 'text'")  # the description of a picture is no result to be looked at
         values: list[Any] = []
         for column, wanted in (("model_type", self.model_type), ("media_type", self.media_type)):
             if wanted:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.core.errors import SettingsError
+from shared.core.errors import DownloadError, SettingsError
 from shared.diffusion.control import subject_of
+from shared.engine.annotate import annotator_folder
 from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
 from shared.media.regions import resized
@@ -33,14 +34,56 @@ class Enlarger:
 
 
 class MaskFinder:
-    """Finds in a picture what the `mask_...` settings name."""
+    """Finds in a picture what the `mask_...` settings name.
+
+    What a text names is found by detection and outlined; clothes and people by their segmentation. Where that model
+    cannot be had, or for the models that this program has not (u2net, isnet), the subject is told from the background
+    by its colours, which is said.
+    """
 
     def __init__(self, settings: Mapping[str, Any], services: Services, report: Reporter) -> None:
         self._settings, self._services, self._report = settings, services, report
 
     def __call__(self, picture: Frame) -> Frame:
         """The mask (H,W), 255 = what was looked for. Raises NothingFound, DownloadError."""
-        mask = subject_of(picture)
+        name, words = str(self._settings.get("mask_model") or "sam"), str(self._settings.get("mask_prompt") or "")
+        self._report.phase("Finding the mask")
+        match name:
+            case "sam" if words.strip():
+                mask = self._named(picture, words)
+            case "u2net_cloth_seg":
+                mask = self._segmented(picture, str(self._settings.get("mask_cloth") or "full"), name)
+            case "u2net_human_seg":
+                mask = self._segmented(picture, "person", name)
+            case _:
+                self._report.info(f"mask_model: {name} finds the subject by its colours (GrabCut).")
+                mask = subject_of(picture)
         if not mask.any():
-            raise NothingFound("mask_model: nothing stands out from the background of this picture.")
+            what = f'no "{words}"' if words and name == "sam" else "nothing that stands out"
+            raise NothingFound(f"mask_model: {name} found {what} in this picture.")
         return mask
+
+    def _named(self, picture: Frame, words: str) -> Frame:
+        from shared.diffusion.finding import detect, outline
+
+        own, device = self._settings, self._services.device
+        thresholds = float(own.get("mask_box_threshold", 0.3)), float(own.get("mask_text_threshold", 0.25))
+        found = detect(picture, words, self._folder("detection"), thresholds, device)
+        most = int(own.get("mask_detections") or 0)
+        boxes = [one.box for one in (found[:most] if most else found)]
+        if not boxes:
+            return np.zeros(picture.shape[:2], np.uint8)
+        return outline(picture, boxes, self._folder(f"sam_{own.get('mask_sam') or 'vit_b'}"), device)
+
+    def _segmented(self, picture: Frame, category: str, name: str) -> Frame:
+        try:
+            folder = self._folder("clothes")
+        except DownloadError as error:
+            self._report.info(f"mask_model: {name} finds the subject by its colours (GrabCut) instead. {error}")
+            return subject_of(picture)
+        from shared.diffusion.finding import clothes
+
+        return clothes(picture, category, folder, self._services.device)
+
+    def _folder(self, kind: str) -> Any:
+        return annotator_folder(kind, self._services, self._report)

@@ -33,4 +33,4 @@ def model_params(settings: Mapping[str, Any], registry: Registry) -> Mapping[str
 
 def is_edit(settings: Mapping[str, Any]) -> bool:
     """Whether the task works on media that exist already, without a model."""
-    return str(settings.get("mode") or "").startswith("edit_")
+    return bool(settings.get("mode"))
