@@ -98,6 +98,10 @@ class ServiceContext:
         """The model of the Wan service: `--i2v-model`, else an image-to-video Wan on disk, else the embedded one."""
         return self._model(self.args.i2v_model, _is_image_to_video)
 
+    def t2v_model(self) -> ModelDef:
+        """The model for clips from a prompt alone: a text-to-video Wan on disk, else the embedded one."""
+        return self._model("", lambda model: model.family == "wan" and model.fps > 0 and "t2v" in model.architecture)
+
     def _model(self, wanted: str, fits: Callable[[ModelDef], bool]) -> ModelDef:
         registry = self.runtime.registry
         if wanted:

@@ -48,7 +48,7 @@ class Models(BaseModel):
 
 def add_tools(router: APIRouter, context: ServiceContext, refusals: Responses) -> None:
     """`generate_mask`, `all-models` and `styles`; `refusals` describe the errors of the service."""
-    forbidden = {code: reply for code, reply in refusals.items() if code == 403}
+    forbidden: dict[int | str, dict[str, Any]] = {code: reply for code, reply in refusals.items() if code == 403}
 
     @router.post("/v1/tools/generate_mask", response_model=str, responses=dict(refusals))
     async def generate_mask(request: Request, wish: GenerateMask) -> str:

@@ -98,7 +98,7 @@ class PictureFields(Lenient):
     inpaint_input_image: str | None = "None"
     inpaint_additional_prompt: str | None = ""
     inpaint_mask_image_upload: str | None = "None"
-    controlnet_image: list[ControlImage] = [ControlImage()]
+    controlnet_image: list[ControlImage] = [ControlImage(cn_stop=0.6, cn_weight=0.6)]
     enhance_input_image: str | None = "None"
     enhance_checkbox: bool = False
     enhance_uov_method: UpscaleOrVary = "Disabled"
