@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.core.checkpoints import Availability
+from shared.core.checkpoints import Availability, is_complete
+from shared.core.contracts import ModelFile
 from shared.core.model_files import every_file
 from shared.core.model_folder import size_of
 
 if TYPE_CHECKING:
-    from shared.core.model_def import ModelDef
+    from shared.engine.model_store import ModelStore
     from shared.engine.registry import Registry
 
 
 @dataclass(frozen=True)
 class ModelOnDisk:
-    """Bytes of one model: all that it uses, and of that what no other whole model uses (what deleting would free)."""
+    """Bytes of one model: all that it uses, and of that what no other whole model uses (what deleting would free).
 
-    model_type: str
+    `to_download_bytes` is None until the Hub has been asked; `half_bytes` are left of a download that was ended.
+    """
+
     availability: Availability
     on_disk_bytes: int
     own_bytes: int
+    to_download_bytes: int | None
+    half_bytes: int
     is_fetchable: bool
 
 
@@ -38,30 +43,43 @@ class DiskUse:
     free_bytes: int
 
 
-def disk_use(registry: Registry) -> DiskUse:
+def disk_use(store: ModelStore) -> DiskUse:
     """Look through every model's files; asks nobody outside."""
-    models = list(registry.models().values())
-    availability = {model.model_type: registry.availability(model) for model in models}
-    places = {model.model_type: _places(registry, model) for model in models}
-    sizes = {place: bytes_of(place, registry) for found in places.values() for place in found}
+    registry, finder = store.registry, store.registry.finder()
+    places: dict[str, set[Path]] = {}
+    availability: dict[str, Availability] = {}
+    fetchable: set[str] = set()
+    for model in registry.models().values():
+        needed, every = registry.files(model), every_file(model)
+        found = {file: finder.locate(file) for file in {*needed, *every}}
+        places[model.model_type] = {place for place in found.values() if place is not None}
+        availability[model.model_type] = _availability([(file, found[file]) for file in needed])
+        if any(file.repo or file.url for file in every):
+            fetchable.add(model.model_type)
+    sizes = {place: bytes_of(place, registry) for place in set().union(*places.values())}
     users: dict[Path, set[str]] = {}
-    for model_type, found in places.items():
-        if availability[model_type] == "available":
-            for place in found:
-                users.setdefault(place, set()).add(model_type)
-    described = {
-        model.model_type: ModelOnDisk(
-            model.model_type,
-            availability[model.model_type],
-            _sum(places[model.model_type], sizes),
-            _sum({p for p in places[model.model_type] if not users.get(p, set()) - {model.model_type}}, sizes),
-            any(file.repo or file.url for file in every_file(model)),
+    for name, found_places in places.items():
+        for place in found_places if availability[name] == "available" else ():
+            users.setdefault(place, set()).add(name)
+
+    def describe(name: str) -> ModelOnDisk:
+        own = {place for place in places[name] if not users.get(place, set()) - {name}}
+        is_whole = availability[name] == "available"
+        to_download, half = (0, 0) if is_whole else store.left_to_fetch(registry.get(name))
+        return ModelOnDisk(
+            availability[name], _sum(places[name], sizes), _sum(own, sizes), to_download, half, name in fetchable
         )
-        for model in models
-    }
+
     root = Path(registry.roots()[0])
     there = next((folder for folder in (root, *root.parents) if folder.exists()), Path.cwd())
-    return DiskUse(described, _sum(sizes.keys(), sizes), shutil.disk_usage(there).free)
+    return DiskUse({name: describe(name) for name in places}, _sum(sizes, sizes), shutil.disk_usage(there).free)
+
+
+def _availability(found: Sequence[tuple[ModelFile, Path | None]]) -> Availability:
+    if all(place is None for _, place in found):
+        return "missing"
+    is_whole = all(place is not None and is_complete(place, file) for file, place in found)
+    return "available" if is_whole else "partial"
 
 
 def copies_of(place: Path, registry: Registry) -> list[Path]:
@@ -73,12 +91,6 @@ def copies_of(place: Path, registry: Registry) -> list[Path]:
 def bytes_of(place: Path, registry: Registry) -> int:
     """A checkpoint with its copies."""
     return size_of(place) + sum(size_of(copy) for copy in copies_of(place, registry))
-
-
-def _places(registry: Registry, model: ModelDef) -> set[Path]:
-    finder = registry.finder()
-    files = [*registry.files(model), *every_file(model)]
-    return {place for file in files if (place := finder.locate(file)) is not None}
 
 
 def _sum(places: Iterable[Path], sizes: Mapping[Path, int]) -> int:

@@ -191,16 +191,14 @@ class ModelStore:
 
     def _recorded(self, model: ModelDef, files: Sequence[ModelFile]) -> int | None:
         record = self._read_record(model)
-        if record is None or not files:
-            return None
-        left = [(file["size"], file) for file in record if not is_here(Path(file["path"]), file["size"])]
-        if any(size is None for size, _ in left):
-            return None
-        return sum(max(0, size - size_of(Path(file["part"]))) for size, file in left)
+        return None if record is None or not files else _still_to_come(record)
 
-    def half_bytes(self, model: ModelDef) -> int:
-        """Bytes that a download which was ended has left for the next one."""
-        return sum(size_of(Path(file["part"])) for file in self._read_record(model) or ())
+    def left_to_fetch(self, model: ModelDef) -> tuple[int | None, int]:
+        """Bytes still to come of a model that is not whole (None: the Hub was not asked), and those of half files."""
+        record = self._read_record(model)
+        if record is None:
+            return None, 0
+        return _still_to_come(record), sum(size_of(Path(file["part"])) for file in record)
 
     def _forget(self, model: ModelDef) -> int:
         """Delete what an ended download has left. The bytes freed."""
@@ -247,6 +245,14 @@ class ModelStore:
         if any(own == root or own in root.parents for root in roots):
             return None
         return next((root for root in roots if root in own.parents), None)
+
+
+def _still_to_come(record: Sequence[Mapping[str, Any]]) -> int | None:
+    """Bytes that a recorded download lacks; None where a size is not known."""
+    left = [(file["size"], file) for file in record if not is_here(Path(file["path"]), file["size"])]
+    if any(size is None for size, _ in left):
+        return None
+    return sum(max(0, size - size_of(Path(file["part"]))) for size, file in left)
 
 
 def _fingerprint(files: Iterable[ModelFile]) -> str:

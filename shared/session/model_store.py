@@ -81,11 +81,7 @@ class ModelFiles:
 
     def disk_use(self) -> DiskUse:
         """What all models take on the disk."""
-        return disk_use(self._runtime.registry)
-
-    def half_bytes(self, model_type: str) -> int:
-        """Bytes that a download which was ended has left for the next one. Raises ModelNotFound."""
-        return self._store.half_bytes(self._model(model_type))
+        return disk_use(self._store)
 
     def _model(self, model_type: str) -> ModelDef:
         return self._runtime.registry.get(model_type)

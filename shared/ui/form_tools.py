@@ -44,7 +44,8 @@ class FormTools:
         if not names:
             names = [name for name, param in params.items() if not param.is_media and name not in KEPT_OVER_MODELS]
         usual = default_settings(self.runtime, model)
-        return self._updates(params, {name: usual.get(name) for name in names if name in params})
+        shown = params.keys() & self.form.components.keys()
+        return self._updates(params, {name: usual.get(name) for name in names if name in shown})
 
     def take_result(self, event: gr.EventData, model: str, extra: str) -> Updates:
         """Put a result of the gallery into a field."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import uuid
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from shared.core.errors import ModelNotFound, SettingsError
 from shared.core.settings import MEDIA_KEYS
 from shared.core.settings_io import import_settings
-from shared.media.metadata import read_settings
+from shared.media.metadata import read_settings, read_source_images
+from shared.ui.lending import lend_bytes
 from shared.ui.texts import say
 
 MOST_JSON_BYTES = 20_000_000
@@ -27,21 +29,25 @@ class Imported:
     remarks: tuple[str, ...] = ()
 
 
-def import_file(runtime: Any, path: Path, name: str, current_model: str) -> Imported:
-    """Read a file; the tasks of a queue file are put into the queue. Raises WanGPError for what cannot be used."""
+def import_file(runtime: Any, path: Path, name: str, current_model: str, owner: str = "") -> Imported:
+    """Read a file; the tasks of a queue file are put into the queue, as those of the window `owner`.
+
+    Raises WanGPError for what cannot be used.
+    """
     if name.lower().endswith(".zip"):
-        return _queue_file(runtime, path, name)
+        return _queue_file(runtime, path, name, owner)
     if name.lower().endswith(".json"):
         found = _json(path, name)
         if isinstance(found, list) or (isinstance(found, dict) and "tasks" in found):
-            return _queue_file(runtime, path, name)
+            return _queue_file(runtime, path, name, owner)
         if not isinstance(found, dict):
             raise SettingsError(say("nothing_to_import", name=name))
         return _for_form(runtime, found, name, current_model)
     settings = read_settings(path)
     if not settings:
         raise SettingsError(say("nothing_to_import", name=name))
-    return _for_form(runtime, settings, name, current_model)
+    found = _for_form(runtime, settings, name, current_model)
+    return replace(found, settings={**found.settings, **_embedded_pictures(path)})
 
 
 def inspect_file(runtime: Any, path: Path, name: str) -> dict[str, Any]:
@@ -63,10 +69,30 @@ def inspect_file(runtime: Any, path: Path, name: str) -> dict[str, Any]:
     return {"name": name, "settings": found, "model": model}
 
 
-def _queue_file(runtime: Any, path: Path, name: str) -> Imported:
-    tasks = runtime.load_queue(path)
+def _queue_file(runtime: Any, path: Path, name: str, owner: str) -> Imported:
+    tasks, remarks = runtime.load_queue(path), []
+    if name.lower().endswith(".json"):
+        # A zip brings its media along; a list of paths must not make this machine read files of its own.
+        if any(task.params.get(key) for task in tasks for key in MEDIA_KEYS):
+            remarks.append(say("paths_left_out", name=name))
+        tasks = [task.with_changes(params=_without_media(task.params)) for task in tasks]
+    tasks = [task.with_changes(client_id=f"page-{owner}-{uuid.uuid4().hex[:12]}") for task in tasks]
     runtime.queue.put(tasks)
-    return Imported(name, tasks=len(tasks))
+    return Imported(name, tasks=len(tasks), remarks=tuple(remarks))
+
+
+def _without_media(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name not in MEDIA_KEYS}
+
+
+def _embedded_pictures(path: Path) -> dict[str, Any]:
+    """The pictures that a clip was made from, where its file holds them, by their settings."""
+    found: dict[str, Any] = {}
+    for key, pictures in read_source_images(path).items():
+        if key in MEDIA_KEYS and pictures:
+            names = [f"{Path(picture.filename).stem}{picture.extension}" for picture in pictures]
+            found[key] = [lend_bytes(one.data, name) for one, name in zip(pictures, names, strict=True)]
+    return found
 
 
 def _json(path: Path, name: str) -> Any:

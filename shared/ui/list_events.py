@@ -12,6 +12,8 @@ from gradio.utils import get_upload_folder
 
 from shared.core.errors import ModelNotFound, WanGPError
 from shared.core.settings import MEDIA_KEYS
+from shared.core.settings_upgrade import upgrade
+from shared.core.virtual_path import SEPARATOR, parse_virtual_media_path
 from shared.ui.gallery import file_for, result_entry
 from shared.ui.imports import settings_over_defaults
 from shared.ui.lending import lend
@@ -83,7 +85,8 @@ class ListEvents:
             queue.release(token)
             gr.Warning(str(error))
             return {}
-        settings = {**definition.default_settings(), **_lent(task.params), "model_type": definition.model_type}
+        given = _lent(upgrade(task.params, definition))
+        settings = {**definition.default_settings(), **given, "model_type": definition.model_type}
         return self.handlers.show_found(state, definition.model_type, settings)
 
     def put_back(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> Updates:
@@ -132,6 +135,9 @@ def _lent(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lent_file(value: Any) -> Any:
+    virtual = parse_virtual_media_path(value) if isinstance(value, str) else None
+    if virtual is not None:
+        return f"{_lent_file(virtual.source_path)}{SEPARATOR}{value.partition(SEPARATOR)[2]}"
     if not isinstance(value, str) or not Path(value).is_file():
         return value
     is_there = Path(value).resolve().is_relative_to(Path(get_upload_folder()).resolve())
@@ -152,5 +158,5 @@ def wire_lists(context: PageContext) -> None:
     queue.edit_task(guarded(events.edit_task), [state, picker.model], context.shown, **QUIET)
     queue.restore_form(guarded(events.restore_form), [state], [context.token, *context.shown], **QUIET)
     # Pressed by assets/queue.js: the values of the form travel with a button alone.
-    put_back = gr.Button(say("put_back"), visible="hidden", elem_id="put_back")
+    put_back = gr.Button(say("put_task_back"), visible="hidden", elem_id="put_task_back")
     put_back.click(guarded(events.put_back), window, [parts["problems"]], **QUIET)

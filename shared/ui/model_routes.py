@@ -34,13 +34,11 @@ def model_list(runtime: Any) -> dict[str, Any]:
     rows = []
     for model in runtime.registry.models().values():
         on_disk = use.models[model.model_type]
-        is_whole = on_disk.availability == "available"
         rows.append({
             "id": model.model_type, "name": model.name, "description": model.description,
             "family": labels.get(model.family, model.family), "availability": on_disk.availability,
             "bytes": on_disk.on_disk_bytes, "own_bytes": on_disk.own_bytes, "fetchable": on_disk.is_fetchable,
-            "to_download": 0 if is_whole else runtime.model_files.state(model.model_type).to_download_bytes,
-            "half_bytes": 0 if is_whole else runtime.model_files.half_bytes(model.model_type),
+            "to_download": on_disk.to_download_bytes, "half_bytes": on_disk.half_bytes,
         })  # fmt: skip
     return {"models": rows, "total_bytes": use.total_bytes, "free_bytes": use.free_bytes}
 

@@ -225,7 +225,7 @@ class Handlers:
         token, state, model = window
         self.windows.attach(token, state)
         try:
-            found = import_file(self.runtime, path, name, model)
+            found = import_file(self.runtime, path, name, model, token)
         except WanGPError as error:
             return {self.problems: problem_list([str(error)])}
         for remark in found.remarks:

@@ -190,3 +190,9 @@ def test_the_page_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[]", done.stderr[-2000:]
+
+
+def test_answers_are_not_held_back_by_the_network() -> None:
+    with open_port("127.0.0.1", 0) as listener:
+        # asyncio switches Nagle's algorithm off only for sockets that name their protocol.
+        assert listener.proto == socket.IPPROTO_TCP

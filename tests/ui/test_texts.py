@@ -51,6 +51,16 @@ def test_a_language_names_every_setting(language: str) -> None:
     assert {setting.param.name for setting in PROGRAM_SETTINGS} <= set(told["program"])
 
 
+@pytest.mark.parametrize("language", languages())
+def test_no_text_is_written_twice(language: str) -> None:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        assert [name for name in set(names) if names.count(name) > 1] == []
+        return dict(pairs)
+
+    json.loads((ROOM / "texts" / f"{language}.json").read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
 def test_every_text_is_used() -> None:
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in (ROOM / "assets").glob("*.js"))
     source = "\n".join(path.read_text(encoding="utf-8") for path in ROOM.rglob("*.py"))

@@ -192,7 +192,7 @@
       document.querySelectorAll("#main_tabs > .tab-wrapper [role=tab]")[Number(event.key) - 1]?.click();
     }
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    const button = document.getElementById(document.body.classList.contains("wg-editing") ? "put_back" : "generate");
+    const button = document.getElementById(document.body.classList.contains("wg-editing") ? "put_task_back" : "generate");
     if (!button) return;
     event.preventDefault();
     event.stopPropagation();

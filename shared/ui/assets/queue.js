@@ -265,6 +265,16 @@
     document.getElementById("prompt")?.scrollIntoView({ behavior: "smooth", block: "center" });
   }
 
+  // After a reload the form may stand later than the first word of the queue.
+  wangp.on("form", showBar);
+  function showBar() {
+    if (edited === null || document.getElementById("wangp-edit-bar")) return;
+    document.getElementById("wangp-buttons")?.before(el("div", { id: "wangp-edit-bar", class: "wg-edit-bar", role: "status" },
+      el("strong", {}, say("editing", { id: edited })),
+      button("close", say("cancel"), () => command("release", { window: wangp.token })),
+      button("check", say("put_task_back"), () => document.querySelector("#put_task_back, #put_task_back button")?.click(), { kind: "accent" })));
+  }
+
   function drawEditing() {
     const task = wangp.tasks.find((other) => other.editor === wangp.token) ?? null;
     if ((task?.id ?? null) === edited) return;
@@ -272,13 +282,7 @@
     edited = task?.id ?? null;
     document.body.classList.toggle("wg-editing", edited !== null);
     document.getElementById("wangp-edit-bar")?.remove();
-    if (edited !== null) {
-      document.getElementById("wangp-buttons")?.before(el("div", { id: "wangp-edit-bar", class: "wg-edit-bar", role: "status" },
-        el("strong", {}, say("editing", { id: edited })),
-        button("close", say("cancel"), () => command("release", { window: wangp.token })),
-        button("check", say("put_back"), () => document.querySelector("#put_back, #put_back button")?.click(), { kind: "accent" })));
-      return;
-    }
+    if (edited !== null) return showBar();
     if (!rows.has(last)) return wangp.toast(say("edited_gone", { id: last }), "error");
     const form = sessionStorage.getItem(BEFORE);
     sessionStorage.removeItem(BEFORE);
