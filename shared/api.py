@@ -35,6 +35,7 @@ from shared.session.edits import (
     postprocessing_choices,
 )
 from shared.session.job import SessionJob
+from shared.session.plugin_install import PluginInstaller, install_refusal
 from shared.session.plugins import create_gradio_progress_callbacks, create_gradio_webui_session
 from shared.session.runtime import Runtime
 from shared.session.session import WanGPSession
@@ -45,6 +46,7 @@ __all__ = [
     "GenerationError",
     "GenerationResult",
     "HistoryQuery",
+    "PluginInstaller",
     "PreviewUpdate",
     "ProgressUpdate",
     "Runtime",
@@ -65,6 +67,7 @@ __all__ = [
     "extract_status_phase_label",
     "get_api_output_options",
     "init",
+    "install_refusal",
     "postprocessing_choices",
     "release_device",
     "store_api_output_artifact",

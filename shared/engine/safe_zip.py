@@ -80,6 +80,16 @@ class SafeZip:
             temporary.unlink(missing_ok=True)
         return path
 
+    def unpack(self, folder: Path) -> None:
+        """Every member under its own name in `folder`. Raises MediaError for a damaged one."""
+        for name in self._members:
+            path = confined_join(folder, name)
+            with disk_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "wb") as target:
+                    for chunk in self._chunks(name):
+                        target.write(chunk)
+
     def _chunks(self, name: str) -> Iterator[bytes]:
         try:
             source = self._zip.open(name)

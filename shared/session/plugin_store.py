@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -52,8 +53,6 @@ class PluginStore:
         self._records: dict[str, PluginRecord] = {}
         self._start = SafeStart(config.folder) if watches_start else None
         self.blamed = self._start.unfinished if self._start is not None else None
-        if self._start is not None:
-            self._start.begin()
         self.needs_restart = False
         self.infos: dict[str, PluginInfo] = {}
         self.refresh()
@@ -67,6 +66,23 @@ class PluginStore:
     def overrides(self) -> dict[str, str]:
         """What the configuration of this run must know."""
         return {} if self.blamed is None else {SAFE_MODE: self.blamed}
+
+    def begin(self) -> None:
+        """The start begins: from here to `start_finished` a plugin that ends the program is noticed."""
+        if self._start is not None:
+            self._start.begin()
+            self._delete_pending()
+            self.refresh()
+
+    def _delete_pending(self) -> None:
+        """Delete what was in use when it was uninstalled."""
+        pending = [str(name) for name in self.config.get("pending_plugin_deletions") or []]
+        for name in pending:
+            for folder in self.folders:
+                if name in (entry.name for entry in (folder.iterdir() if folder.is_dir() else ())):
+                    shutil.rmtree(folder / name, ignore_errors=True)
+        if pending:
+            self.config.update(pending_plugin_deletions=[])
 
     def refresh(self) -> None:
         """Look at the folders again."""

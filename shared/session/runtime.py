@@ -75,6 +75,7 @@ class Runtime:
         self._private_folder = None if is_server else make_private_folder()
         self.queue = TaskQueue(self._private_folder or config_dir)
         self.plugins = PluginStore(root, self.config, watches_start=is_server)
+        self.plugins.begin()
         self._overrides = {**_overrides(self.args), **self.plugins.overrides}
         self.config.override(self._overrides)
         self.registry = Registry(root, self.config)

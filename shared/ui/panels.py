@@ -18,7 +18,7 @@ SCRIPTS = (
     "library.js", "compare.js", "dropped.js", "models.js", "plugins.js", "live.js",
 )  # fmt: skip
 OPTIONS = ("language", "UI_theme", "notification_sound_enabled", "notification_sound_volume")
-STYLES = ("page.css", "lists.css", "finder.css", "form.css", "settings.css")
+STYLES = ("page.css", "lists.css", "finder.css", "form.css", "settings.css", "plugins.css")
 
 
 def panel(name: str, events: Sequence[str] = ()) -> gr.HTML:

@@ -273,14 +273,19 @@ def _is_ours(path: Path) -> bool:
     return resolved.is_file() and resolved.is_relative_to(folder)
 
 
+def speak_to_visitor() -> None:
+    """Say what follows in this thread in the language of the visitor whose event is being answered."""
+    request = LocalContext.request.get(None)
+    if request is not None and request.request is not None:
+        current_language.set(request.request.scope.get(LANGUAGE, USUAL))
+
+
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler that speaks its visitor's language; faults are logged with traceback and told in one plain line."""
 
     @functools.wraps(handler)
     def answer(*values: Any) -> Any:
-        request = LocalContext.request.get(None)
-        if request is not None:
-            current_language.set(request.request.scope.get(LANGUAGE, USUAL))
+        speak_to_visitor()
         try:
             return handler(*values)
         except Exception as error:

@@ -43,7 +43,8 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: S
     host = EVERY_ADDRESS if args.listen else args.server_name
     listener = open_port(host, args.server_port)
     port = listener.getsockname()[1]
-    app = web_app(build(runtime), runtime, login, (host, port), services)
+    page = build(runtime)
+    app = web_app(page, runtime, login, (host, port), services)
     server = uvicorn.Server(uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
         server_header=False,
@@ -54,7 +55,7 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: S
         wants_restart.set()
         server.should_exit = True
 
-    app.state.restart = restart
+    app.state.restart = page.plugins.restart = restart
     url = f"http://{shown_host(host)}:{port}"
     threading.Thread(target=_announce, args=(server, url, args.open_browser), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):

@@ -143,6 +143,8 @@ def open_window(chromium: Browser, server: Server) -> Iterator[OpenWindow]:
 
     yield open_one
     context.close()
+    if server.starts > 1:
+        faults = [fault for fault in faults if not any(text in fault for text in ("net::ERR_", "fetch", "errored out"))]
     assert faults == []
 
 
@@ -189,3 +191,32 @@ def test_the_console_has_one_line_for_the_plugin_that_failed(server: Server) -> 
     assert console.count("Plugin broken: setup_ui: ZeroDivisionError: division by zero") == 1
     assert "Traceback" not in console
     assert not (server.folder / "startup.lock").exists()
+
+
+def test_the_manager_shows_faults_installs_and_restarts(open_window: OpenWindow, server: Server) -> None:
+    away = write_plugin(server.folder / "away", "newcomer", SEED, author="Bob")
+    window = open_window()
+    open_tab(window, "plugins")
+    window.wait_for_selector("#plugin_row_broken")
+    assert "failed" in window.inner_text("#plugin_row_broken")
+    window.click("#plugin_faults_broken button")
+    window.wait_for_function("document.body.textContent.includes('ZeroDivisionError: division by zero')")
+    window.fill("#plugin_manager_source textarea", str(away))
+    window.press("#plugin_manager_source textarea", "Tab")
+    window.click("#plugin_manager_look")
+    window.wait_for_function("document.querySelector('#plugin_manager_plan').textContent.includes('Bob')")
+    window.click("#plugin_manager_install:not([disabled])")
+    window.wait_for_selector("#plugin_row_newcomer")
+    window.click("#plugin_switch_broken input")
+    window.wait_for_function("document.querySelector('#plugin_row_broken').textContent.includes('next start')")
+    told = json.loads((server.folder / "wgp_config.json").read_text(encoding="utf-8"))
+    assert "newcomer" in told["enabled_plugins"] and "broken" not in told["enabled_plugins"]
+    window.click("#plugin_manager_restart")
+    assert server.process.wait(30) == 42
+    window.close()
+    server.start()
+    again = open_window()
+    again.wait_for_function("document.querySelector('[role=tab][data-tab-id=newcomer], #main_tabs').textContent")
+    open_tab(again, "plugins")
+    again.wait_for_selector("#plugin_row_newcomer")
+    assert "runs" in again.inner_text("#plugin_row_newcomer")

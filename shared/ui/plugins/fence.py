@@ -15,6 +15,8 @@ from gradio.blocks import Block, BlockContext, BlocksConfig
 from gradio.context import Context
 from gradio.routes import ORJSONResponse
 
+from shared.ui.run import speak_to_visitor
+
 # What plugin code may raise without ending the program: `sys.exit()` at import is among what has been seen.
 FAULTS = (Exception, SystemExit)
 
@@ -110,6 +112,7 @@ class _Call:
         self._store, self._plugin_id, self._name = store, plugin_id, name
 
     def __enter__(self) -> None:
+        speak_to_visitor()
         self._started = time.thread_time()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

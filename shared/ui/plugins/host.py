@@ -54,6 +54,7 @@ class PluginHost:
         self.hooks = DataHooks(runtime, self.fence)
         self.loaded: list[Loaded] = []
         self.context: PageContext | None = None
+        self.restart: Callable[[], None] = lambda: None
         self._tabs: list[tuple[Loaded, PluginTab, gr.Tab]] = []
 
     # --- before the page exists
@@ -282,6 +283,3 @@ def _order(position: int) -> float:
 
 def _keep_plugin_data(state: dict[str, Any], plugin_data: Any) -> None:
     AppState(state).plugin_data = dict(plugin_data) if isinstance(plugin_data, dict) else {}
-
-
-HostFactory = Callable[[Any], PluginHost]

@@ -21,6 +21,8 @@ FOLDER = Path(__file__).parent
 USUAL = "en"
 COOKIE = "wangp-language"
 
+_plugin_texts: dict[str, dict[str, str]] = {}
+
 current_language: ContextVar[str] = ContextVar("language", default=USUAL)
 
 
@@ -128,4 +130,13 @@ def translate_component(component: dict[str, Any]) -> None:
 
 def _by_english() -> dict[str, str]:
     table = texts_of(current_language.get())["page"]
-    return {text: table[name] for name, text in texts_of(USUAL)["page"].items() if name in table}
+    own = {text: table[name] for name, text in texts_of(USUAL)["page"].items() if name in table}
+    return {**_plugin_texts.get(current_language.get(), {}), **own}
+
+
+def add_texts(told: Mapping[str, Mapping[str, str]]) -> None:
+    """Texts of a plugin, by language and name: its components are built in English and translated by these."""
+    english = told.get(USUAL, {})
+    for language, table in told.items():
+        known = _plugin_texts.setdefault(language, {})
+        known.update({text: table[name] for name, text in english.items() if name in table})
