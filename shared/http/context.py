@@ -19,6 +19,7 @@ from starlette.requests import Request
 
 from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
+from shared.http.cleaning import Cleaner
 from shared.http.files import Shelf
 from shared.http.inputs import Inputs
 from shared.http.jobs import Job, JobBook
@@ -28,7 +29,8 @@ from shared.media.inputs import Limits
 
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 FALLBACK_MODEL = "starter"
-INPUT_FOLDER = "queue_media"
+INPUT_FOLDER = "http_inputs"
+INPUTS_KEPT_S = 24 * 3600.0
 
 Value = TypeVar("Value")
 
@@ -44,6 +46,7 @@ class ServiceContext:
         self.jobs.on_end(self._count)
         self.webhooks = Webhooks(self.key, str(args.webhook_url or ""), allow_private=is_private_allowed)
         self.inputs = Inputs(runtime.queue.folder / INPUT_FOLDER, Limits(allow_private=is_private_allowed))
+        self._cleaner = Cleaner([self.inputs.folder], INPUTS_KEPT_S, self._is_in_use)
         self._threads = ThreadPoolExecutor(4, "wangp-http")
         self._own: dict[str, Any] = {}
 
@@ -57,6 +60,10 @@ class ServiceContext:
     def shelf(self, name: str, setting: str = "image_save_path") -> Shelf:
         """A folder of results below one of the program's output folders; `name` is also the path of its addresses."""
         return Shelf(self.runtime.config.folder_path(setting) / name, name)
+
+    def _is_in_use(self, path: Path) -> bool:
+        """Whether a task that waits, runs or can be tried again has a file among its settings."""
+        return any(path.name in json.dumps(task.params) for task in self.runtime.queue.tasks())
 
     def once(self, service: str, make: Callable[[], Value]) -> Value:
         """What `make` gives, made once however many ports a service has; its `close` is called at the end."""
@@ -123,6 +130,7 @@ class ServiceContext:
         self.jobs.close()
         self.webhooks.close()
         self.inputs.close()
+        self._cleaner.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -176,12 +176,9 @@ class JobBook:
             job = Job(job_id, service, kind, kept, time.time())
             with self._lock:
                 self._active[job_id] = job
-            entry = {
-                "params": {**settings, "client_id": job_id},
-                "plugin_data": {SERVICE: data, "api": dict(api or {})},
-            }
+            plugin_data = {SERVICE: data, "api": dict(api or {})}
             try:
-                job.task_id = self._runtime.submit(entry, client_id=job_id).id
+                job.task_id = self._runtime.submit(settings, client_id=job_id, plugin_data=plugin_data).id
             except BaseException:
                 with self._lock:
                     del self._active[job_id]

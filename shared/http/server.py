@@ -157,6 +157,8 @@ class Services:
     def start(self) -> None:
         """Listen on the ports that flags ask for. Raises WanGPError for one that is taken."""
         args = self.context.args
+        if args.auth and not args.apikey:
+            log.warning("--auth protects the page alone; the HTTP services on its port are open without --apikey.")
         host = EVERY_ADDRESS if args.listen else args.server_name
         for dialect, app in self.apps.values():
             port = getattr(args, dialect.port_flag, None) if dialect.port_flag else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
-from shared.core.errors import MediaError, SettingsError
+from shared.core.errors import MediaError, SettingsError, WanGPError
 from shared.core.events import Finished, Output, Preview, Progress, Started
 from shared.http import server
 from shared.http.auth import KeyRule, bearer_key, header_key, same_key, sign
@@ -113,8 +115,8 @@ def finish(runtime: PageRuntime, job: Job, path: Path | None = None) -> None:
     runtime.queue.publish(Finished(*ids, "done"))
 
 
-def submit(book: JobBook, job_id: str = "one", **options: Any) -> Job:
-    return book.submit("tiny", "make", STAR, job_id=job_id, **options)
+def submit(book: JobBook, job_id: str = "one", settings: Any = STAR, **options: Any) -> Job:
+    return book.submit("tiny", "make", settings, job_id=job_id, **options)
 
 
 def until(condition: Any) -> None:
@@ -272,6 +274,20 @@ class TestJobs:
         assert context.jobs.active() == []
 
 
+class TestInputs:
+    def test_old_inputs_go_when_no_task_needs_them(self, context: ServiceContext) -> None:
+        folder = context.inputs.folder
+        folder.mkdir(parents=True)
+        names = ("old.png", "needed.png", "fresh.png")
+        for name in names:
+            (folder / name).write_bytes(b"x")
+        for name in names[:2]:
+            os.utime(folder / name, (1, 1))
+        submit(context.jobs, settings={**STAR, "image_guide": str(folder / "needed.png")})
+        context._cleaner.clean()
+        assert sorted(path.name for path in folder.iterdir()) == ["fresh.png", "needed.png"]
+
+
 class TestPorts:
     def test_the_shared_port_keeps_what_is_the_pages(self, context: ServiceContext) -> None:
         services = server.Services(context, [TINY])
@@ -305,6 +321,15 @@ class TestPorts:
                 assert client.post("/v1/make", content="{}").json()["url"] == url
         finally:
             services.close()
+            runtime.close()
+
+    def test_a_taken_port_is_told_before_anything_is_served(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            flags = ("--fooocus-api-port", port, "--server-name", "127.0.0.1")
+            runtime = PageRuntime(tmp_path / "taken", flags)
+            with pytest.raises(WanGPError, match=f"Port {port} .*in use.*--fooocus-api-port"):
+                server.open_services(runtime, runtime.args)
             runtime.close()
 
     def test_every_folder_here_is_a_service(self) -> None:

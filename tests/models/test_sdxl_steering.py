@@ -49,9 +49,7 @@ def bare(folder: Path) -> Any:
 
 
 def request(**settings: Any) -> WindowRequest:
-    return WindowRequest(
-        "a red ball", SIDE, SIDE, 1, STEPS, SCALE, seed=7, negative_prompt="blurry", settings=settings
-    )
+    return WindowRequest("a red ball", SIDE, SIDE, 1, STEPS, SCALE, seed=7, negative_prompt="blurry", settings=settings)
 
 
 def plain_loop(pipe: Any, mix: Mix, sizes: Callable[[float], tuple[float, float]] = lambda t: (1, 1)) -> np.ndarray:

@@ -62,14 +62,17 @@ def add_routes(router: APIRouter, context: ServiceContext) -> None:
 
     @router.get("/files/{date}/{file_name}", responses={404: {"description": "No such file"}}, response_class=Response)
     async def files(request: Request, date: str, file_name: str) -> Response:
+        """A result; a picture in the format that Accept names."""
         return await generations.shelf.reply(date, file_name, accept=request.headers.get("accept", ""))
 
     @router.get("/", response_class=HTMLResponse, responses={403: {"description": "No key", **_JSON}})
     async def home() -> HTMLResponse:
+        """A link to these pages."""
         return HTMLResponse(HOME)
 
     @router.get("/ping", responses={403: REFUSALS[403]})
     async def ping() -> str:
+        """Whether the service is there."""
         return "pong"
 
 
@@ -124,33 +127,39 @@ def _add_json_generations(router: APIRouter, generations: Generations) -> None:
 
     @post("/v1/generation/text-to-image")
     async def text_to_image(request: Request, wish: schemas.TextToImage, accept: Accept = "") -> Response:
+        """Pictures from a text."""
         return await generations.answer(request, wish, mapping.TEXT_TO_IMAGE)
 
     @post("/v2/generation/text-to-image-with-ip")
     async def with_pictures(request: Request, wish: schemas.TextToImageWithPictures, accept: Accept = "") -> Response:
+        """Pictures from a text, steered by up to four pictures."""
         pictures = Pictures(prompts=await read.prompts(wish.image_prompts), mixes=True)
         return await generations.answer(request, wish, mapping.TEXT_TO_IMAGE, pictures)
 
     @post("/v2/generation/image-upscale-vary")
     async def upscale_vary(request: Request, wish: schemas.UpscaleVary, accept: Accept = "") -> Response:
+        """A picture varied, or made larger."""
         picture = await read.needed(wish.input_image, "input_image")
         pictures = Pictures(uov=picture, prompts=await read.prompts(wish.image_prompts), mixes=True)
         return await generations.answer(request, wish, mapping.UPSCALE_VARY, pictures)
 
     @post("/v2/generation/image-inpaint-outpaint", "/v2/generation/image-inpait-outpaint")
     async def inpaint(request: Request, wish: schemas.Inpaint, accept: Accept = "") -> Response:
+        """A part of a picture made anew (white in the mask), or room around it."""
         own = await read.inpaint(wish.input_image, wish.input_mask)
         pictures = Pictures(**own, prompts=await read.prompts(wish.image_prompts), mixes=True)
         return await generations.answer(request, wish, mapping.INPAINT_OUTPAINT, pictures)
 
     @post("/v2/generation/image-prompt")
     async def image_prompt(request: Request, wish: schemas.PicturePrompt, accept: Accept = "") -> Response:
+        """Pictures steered by up to four pictures, with or without repainting a part of one."""
         own = await read.inpaint(wish.input_image, wish.input_mask)
         pictures = Pictures(**own, prompts=await read.prompts(wish.image_prompts), mixes=True)
         return await generations.answer(request, wish, mapping.IMAGE_PROMPT, pictures)
 
     @post("/v2/generation/image-enhance")
     async def enhance(request: Request, wish: schemas.Enhance, accept: Accept = "") -> Response:
+        """Finds parts of a picture and improves them."""
         pictures = Pictures(enhance=await read.needed(wish.enhance_input_image, "enhance_input_image"))
         return await generations.answer(request, _always_enhancing(wish), mapping.ENHANCE, pictures)
 
@@ -163,6 +172,7 @@ def _add_form_generations(router: APIRouter, generations: Generations) -> None:
 
     @post("/v1/generation/image-upscale-vary", form=forms.UpscaleVaryForm, files=forms.UPSCALE_FILES)
     async def upscale_vary(request: Request, accept: Accept = "") -> Response:
+        """A picture varied, or made larger."""
         async with form_of(request) as form:
             wish, files, ignored = forms.read_form(form, forms.UpscaleVaryForm, forms.UPSCALE_FILES)
             pictures = Pictures(uov=await read.needed(files["input_image"], "input_image"))
@@ -172,6 +182,7 @@ def _add_form_generations(router: APIRouter, generations: Generations) -> None:
     @post("/v1/generation/image-inpaint-outpaint", "/v1/generation/image-inpait-outpaint",
           form=forms.InpaintForm, files=forms.INPAINT_FILES)  # fmt: skip
     async def inpaint(request: Request, accept: Accept = "") -> Response:
+        """A part of a picture made anew (white in the mask), or room around it."""
         async with form_of(request) as form:
             wish, files, ignored = forms.read_form(form, forms.InpaintForm, forms.INPAINT_FILES)
             own = await read.inpaint(files["input_image"], files.get("input_mask"))
@@ -182,6 +193,7 @@ def _add_form_generations(router: APIRouter, generations: Generations) -> None:
 
     @post("/v1/generation/image-prompt", form=forms.PicturePromptForm, files=forms.PROMPT_FILES)
     async def image_prompt(request: Request, accept: Accept = "") -> Response:
+        """Pictures steered by up to four pictures, with or without repainting a part of one."""
         async with form_of(request) as form:
             wish, files, ignored = forms.read_form(form, forms.PicturePromptForm, forms.PROMPT_FILES)
             own = await read.inpaint(files.get("input_image"), files.get("input_mask"))
@@ -191,6 +203,7 @@ def _add_form_generations(router: APIRouter, generations: Generations) -> None:
 
     @post("/v1/generation/image-enhance", form=forms.EnhanceForm, files=forms.ENHANCE_FILES)
     async def enhance(request: Request, accept: Accept = "") -> Response:
+        """Finds parts of a picture and improves them."""
         async with form_of(request) as form:
             wish, files, ignored = forms.read_form(form, forms.EnhanceForm, forms.ENHANCE_FILES)
             pictures = Pictures(enhance=await read.needed(files["enhance_input_image"], "enhance_input_image"))
@@ -226,6 +239,7 @@ def _add_tools(router: APIRouter, context: ServiceContext) -> None:
     async def describe_image(
         image: Annotated[UploadFile, File()], image_type: PictureKind = None, type: PictureKind = None
     ) -> dict[str, str]:
+        """A sentence (Photo) or tags (Anime) for a picture."""
         path = await read.needed(image, "image")
         kind = "anime" if "Anime" in (image_type, type) else "photo"
         return {"describe": await describe(context, Path(path), kind)}
@@ -237,12 +251,14 @@ def _add_jobs(router: APIRouter, generations: Generations) -> None:
     @router.get("/v1/generation/query-job", response_model=schemas.JobState,
                 responses={**REFUSALS, 404: {"model": schemas.JobState, "description": "An unknown id"}})  # fmt: skip
     async def query_job(request: Request, job_id: str, require_step_preview: bool = False) -> Response:
+        """How far a job is; with its preview where asked for, and its result once it has ended."""
         job = await jobs.find(job_id, NAME)
         if job is None:
             return JSONReply(mapping.not_found(), status_code=404)
         return JSONReply(await generations.state(job, context.base_url(request), require_step_preview))
 
     async def job_queue() -> dict[str, Any]:
+        """How many jobs wait or run, and how many have ended."""
         return {
             "running_size": len(jobs.active(NAME)), "finished_size": len(jobs.ended(NAME)),
             "last_job_id": generations.last_job_id,
@@ -259,6 +275,7 @@ def _add_jobs(router: APIRouter, generations: Generations) -> None:
         page_size: Annotated[int, Query(ge=1, le=1000)] = 20,
         delete: bool = False,
     ) -> Response:
+        """The jobs that wait or run, and those that have ended; `delete` drops an ended one with its files."""
         if job_id and delete:
             return await deleted(job_id)
         waiting = [mapping.job_times(job) for job in jobs.active(NAME) if job_id in (None, "", job.id)]
@@ -270,12 +287,14 @@ def _add_jobs(router: APIRouter, generations: Generations) -> None:
 
     @router.delete("/v1/generation/job-history", response_model=schemas.Message, responses=REFUSALS)
     async def deleted(job_id: str) -> Response:
+        """Drop an ended job with its files."""
         job = await jobs.find(job_id, NAME)
         is_deleted = job is not None and await context.in_thread(generations.delete, job)
         return JSONReply({"message": "Deleted" if is_deleted else "Not found"})
 
     @router.post("/v1/generation/stop", response_model=schemas.Stopped, responses={403: REFUSALS[403]})
     async def stop() -> dict[str, str]:
+        """End the running job; those that wait stay."""
         for job in jobs.active(NAME):
             if job.stage == "running":
                 await context.in_thread(jobs.cancel, job)
@@ -312,5 +331,6 @@ def _add_engine(router: APIRouter, context: ServiceContext) -> None:
 
     @router.get("/v1/engines/clean_vram", response_model=schemas.Message, responses=forbidden)
     async def clean_vram() -> dict[str, str]:
+        """Unload the model; the next job loads it again."""
         await context.in_thread(context.runtime.release_model)
         return {"message": "ok"}
