@@ -1,4 +1,4 @@
-"""Queue, gallery and models in a real browser, as people use them; the engine is a fake that needs no time."""
+"""Gallery and models in a real browser, as people use them; the engine is a fake that needs no time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 
 from shared.media.video import read_frames
 from tests.fakes.served import Server
+from tests.ui.lists_window import add, clear, found, gallery, head, pick, seed_results, tile
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -26,244 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("lists"), program=("-m", "tests.fakes.page_program"))
     yield running
     running.stop()
-
-
-def add(window: Page, *prompts: str, steps: int = 4, frames: int = 9) -> None:
-    """Queue tasks as the form does."""
-    for prompt in prompts:
-        window.fill("#prompt textarea", prompt)
-        for name, value in (("num_inference_steps", steps), ("video_length", frames)):
-            field = window.locator(f"#{name} input[type=number]")
-            if field.input_value() != str(value):
-                field.fill(str(value))
-                field.press("Tab")
-        before = len(queue(window))
-        window.click("#add_to_queue")
-        window.wait_for_function("count => wangp.tasks.length > count || wangp.tasks.length === 0", arg=before)
-
-
-def queue(window: Page) -> list[str]:
-    """The prompts in the list, from top to bottom."""
-    return window.locator(".wg-task .wg-prompt").all_inner_texts()
-
-
-def until(window: Page, prompts: list[str]) -> None:
-    window.wait_for_function(
-        "wanted => JSON.stringify([...document.querySelectorAll('.wg-task .wg-prompt')].map(one => one.textContent))"
-        " === JSON.stringify(wanted)", arg=prompts,
-    )  # fmt: skip
-
-
-def row(window: Page, prompt: str) -> Locator:
-    return window.locator(".wg-task", has=window.get_by_text(prompt, exact=True))
-
-
-def press(window: Page, prompt: str, label: str) -> None:
-    row(window, prompt).get_by_label(label, exact=True).click()
-
-
-def head(window: Page, label: str) -> None:
-    window.locator("[data-panel=queue] .wg-head").get_by_label(label, exact=True).click()
-
-
-def clear(window: Page) -> None:
-    head(window, "Abort all")
-    window.locator("dialog").get_by_role("button", name="Abort all").click()
-    until(window, [])
-    window.evaluate("wangp.command('resume')")
-
-
-def hold_queue(window: Page, *prompts: str) -> None:
-    """A paused queue with these tasks and no others."""
-    if window.evaluate("wangp.tasks.length"):
-        clear(window)
-    window.evaluate("wangp.command('pause')")
-    add(window, *prompts)
-    until(window, list(prompts))
-
-
-def gallery(window: Page, count: int | None = None) -> None:
-    window.evaluate("wangp.tab('gallery')")
-    window.wait_for_selector(".wg-scroller", state="visible")
-    if count is not None:
-        found(window, count)
-
-
-def found(window: Page, count: int) -> None:
-    window.wait_for_function(
-        "count => document.querySelector('.wg-found')?.textContent.startsWith(count + ' result')", arg=count
-    )
-
-
-def tile(window: Page, prompt: str) -> Locator:
-    return window.locator(".wg-cell .wg-tile").and_(window.get_by_label(prompt, exact=True)).first
-
-
-def seed_results(window: Page, server: Server) -> None:
-    """Three clips and a picture, made once for all tests of the gallery."""
-    if not any(one["prompt"] == "gold crown on velvet" for one in server.results()):
-        window.evaluate("wangp.command('resume')")
-        add(window, "red ball on a beach", "green tree in the wind", "blue whale below the ice", frames=9)
-        window.get_by_label("A picture", exact=True).click()
-        add(window, "gold crown on velvet")
-        window.get_by_label("A clip", exact=True).click()
-        window.wait_for_function("wangp.tasks.length === 0")
-
-
-# --- the queue
-
-
-def test_tasks_are_moved_by_keys_and_by_the_pointer(open_window: OpenWindow) -> None:
-    window = open_window()
-    hold_queue(window, "one", "two", "three", "four")
-    grip = row(window, "four").locator(".wg-grip")
-    grip.press("ArrowUp")
-    until(window, ["one", "two", "four", "three"])
-    assert row(window, "four").locator(".wg-grip").evaluate("grip => grip === document.activeElement")
-    window.keyboard.press("Home")
-    until(window, ["four", "one", "two", "three"])
-    start, target = row(window, "four").locator(".wg-grip").bounding_box(), row(window, "two").bounding_box()
-    assert start and target
-    window.mouse.move(start["x"] + 8, start["y"] + 8)
-    window.mouse.down()
-    window.mouse.move(target["x"] + 8, target["y"] + target["height"] - 4, steps=6)
-    window.mouse.up()
-    until(window, ["one", "two", "four", "three"])
-    assert row(window, "one").locator(".wg-status b").inner_text() == "1"
-
-
-def test_a_move_is_taken_back_by_escape(open_window: OpenWindow) -> None:
-    window = open_window()
-    hold_queue(window, "one", "two", "three")
-    start = row(window, "three").locator(".wg-grip").bounding_box()
-    assert start
-    window.mouse.move(start["x"] + 8, start["y"] + 8)
-    window.mouse.down()
-    window.mouse.move(start["x"] + 8, start["y"] - 120, steps=4)
-    window.keyboard.press("Escape")
-    window.mouse.up()
-    until(window, ["one", "two", "three"])
-
-
-def test_a_task_is_edited_put_back_and_the_form_comes_back(open_window: OpenWindow) -> None:
-    window = open_window()
-    hold_queue(window, "one", "two", "three")
-    window.fill("#prompt textarea", "what I was writing")
-    window.wait_for_function("sessionStorage.getItem('wangp-form')?.includes('what I was writing')")
-    press(window, "two", "Edit")
-    window.wait_for_selector("#wangp-edit-bar")
-    window.wait_for_function("document.querySelector('#prompt textarea').value === 'two'")
-    assert not window.locator("#generate").is_visible()
-    window.fill("#prompt textarea", "two, better")
-    window.locator("#wangp-edit-bar").get_by_label("Put back").click()
-    until(window, ["one", "two, better", "three"])
-    window.wait_for_function("document.querySelector('#prompt textarea').value === 'what I was writing'")
-    assert window.locator("#generate").is_visible()
-
-
-def test_an_edit_is_left_again(open_window: OpenWindow) -> None:
-    window, other = open_window(), open_window()
-    hold_queue(window, "one", "two")
-    press(window, "one", "Edit")
-    window.wait_for_selector("#wangp-edit-bar")
-    other.wait_for_function("document.querySelector('.wg-owner')?.textContent.includes('another window')")
-    assert row(other, "one").get_by_label("Edit", exact=True).count() == 0
-    window.locator("#wangp-edit-bar").get_by_label("Cancel").click()
-    window.wait_for_selector("#wangp-edit-bar", state="detached")
-    other.wait_for_function("!document.querySelector('.wg-task.held')")
-    until(other, ["one", "two"])
-
-
-def test_an_edited_task_is_passed_over(open_window: OpenWindow, server: Server) -> None:
-    window = open_window()
-    hold_queue(window, "one", "two")
-    press(window, "one", "Edit")
-    window.wait_for_selector("#wangp-edit-bar")
-    head(window, "Resume")
-    until(window, ["one"])
-    window.reload()
-    window.wait_for_function("window.wangp?.model && window.wangp.tasks")
-    window.wait_for_selector("#wangp-edit-bar")
-    window.locator("#wangp-edit-bar").get_by_label("Put back").click()
-    until(window, [])
-
-
-def test_a_copy_stands_behind_its_original_and_is_removed(open_window: OpenWindow) -> None:
-    window = open_window()
-    hold_queue(window, "one", "two")
-    press(window, "one", "Duplicate")
-    until(window, ["one", "one", "two"])
-    row(window, "one").first.get_by_label("Remove").click()
-    until(window, ["one", "two"])
-    clear(window)
-
-
-def test_the_running_task_is_shown_and_makes_more(open_window: OpenWindow, server: Server) -> None:
-    window = open_window()
-    before = len(server.results())
-    add(window, "slow orange fox", "teal sea", steps=6)
-    window.wait_for_selector(".wg-task.running .wg-now")
-    window.wait_for_function("document.querySelector('.wg-now')?.textContent.includes('step 3 of 6')")
-    window.wait_for_function("document.querySelector('.wg-small-preview')?.style.background.includes('preview/')")
-    press(window, "slow orange fox", "One more sample")
-    window.wait_for_function("count => document.querySelectorAll('[data-panel=gallery] .wg-tile').length >= count",
-                             arg=min(24, before + 3), timeout=30_000)  # fmt: skip
-    assert len([one for one in server.results() if one["prompt"] == "slow orange fox"]) == 2
-
-
-def test_finish_early_keeps_what_is_there(open_window: OpenWindow, server: Server) -> None:
-    window = open_window()
-    add(window, "slow pink cloud", steps=6)
-    press(window, "slow pink cloud", "One more sample")
-    press(window, "slow pink cloud", "Finish early")
-    until(window, [])
-    assert len([one for one in server.results() if one["prompt"] == "slow pink cloud"]) == 1
-
-
-def test_a_failure_stays_with_its_task_until_it_is_mended(open_window: OpenWindow, server: Server) -> None:
-    window = open_window()
-    add(window, "fail please")
-    window.wait_for_selector(".wg-task.failed .wg-error")
-    assert "too large for the fake engine" in row(window, "fail please").inner_text()
-    press(window, "fail please", "Try again")
-    window.wait_for_selector(".wg-task.failed .wg-error")
-    press(window, "fail please", "Edit")
-    window.wait_for_selector("#wangp-edit-bar")
-    window.fill("#prompt textarea", "mended")
-    window.locator("#wangp-edit-bar").get_by_label("Put back").click()
-    until(window, [])
-    assert server.results()[0]["prompt"] == "mended"
-
-
-def test_estimates_come_from_what_was_made(open_window: OpenWindow, server: Server) -> None:
-    window = open_window()
-    add(window, "slow red sky", steps=5)
-    window.wait_for_function("wangp.tasks.length === 0", timeout=30_000)
-    head(window, "Pause")
-    add(window, "green hill", "blue hill", steps=5)
-    window.wait_for_function("[...document.querySelectorAll('.wg-status small')].every(one => one.textContent)")
-    assert "about" in window.inner_text("[data-panel=queue] .wg-count")
-    assert (row(window, "blue hill").locator(".wg-status").get_attribute("title") or "").startswith("Starts in")
-    clear(window)
-
-
-def test_the_queue_is_saved_and_loaded(open_window: OpenWindow, tmp_path: Path) -> None:
-    window = open_window()
-    hold_queue(window, "kept one", "kept two")
-    with window.expect_download() as download:
-        head(window, "Save")
-    download.value.save_as(tmp_path / "queue.zip")
-    head(window, "Abort all")
-    window.locator("dialog").get_by_role("button", name="Abort all").click()
-    until(window, [])
-    with window.expect_file_chooser() as chooser:
-        head(window, "Load")
-    chooser.value.set_files(tmp_path / "queue.zip")
-    until(window, ["kept one", "kept two"])
-    clear(window)
-
-
-# --- the gallery
 
 
 def test_all_results_are_in_the_gallery_and_searched(open_window: OpenWindow, server: Server) -> None:
@@ -342,13 +105,6 @@ def test_arrow_keys_walk_through_the_results(open_window: OpenWindow, server: Se
     window.wait_for_function(is_shown, arg=names[1])
     window.locator(".wg-details").get_by_label("Previous").click()
     window.wait_for_function(is_shown, arg=names[0])
-
-
-def pick(window: Page, *prompts: str) -> None:
-    for prompt in prompts:
-        cell = window.locator(".wg-cell", has=tile(window, prompt)).first
-        cell.hover()
-        cell.locator(".wg-pick").click()
 
 
 def test_two_results_are_compared(open_window: OpenWindow, server: Server) -> None:
@@ -489,9 +245,6 @@ def test_a_dropped_file_shows_its_settings_and_gives_them_back(
     dialog.get_by_role("button", name="Use these settings").click()
     window.wait_for_function("document.querySelector('#prompt textarea').value === 'from elsewhere'")
     assert window.input_value("#seed input") == "4321"
-
-
-# --- the models
 
 
 def test_models_are_searched_and_filtered(open_window: OpenWindow) -> None:
