@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import logging
 import pkgutil
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Security
+from fastapi import FastAPI, HTTPException, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
@@ -19,7 +20,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import http
 from shared.core.errors import WanGPError
@@ -46,6 +47,7 @@ MOST_BODY_BYTES = 100 * 2**20
 # A form's text fields are prompts, LoRA lists and settings; pictures come as files.
 FORM_LIMITS: Any = {"max_fields": 200, "max_files": 20, "max_part_size": 4 * 2**20}
 SECONDS_TO_END = 2
+BODY_PAUSE_S = 30.0
 
 
 def form_of(request: Request) -> Any:
@@ -75,6 +77,7 @@ def make_app(dialect: Dialect, context: ServiceContext) -> FastAPI:
     for kind, reply in {**_ERRORS, **dialect.errors}.items():
         app.add_exception_handler(kind, reply)
     app.add_middleware(RequestCounter, service=dialect.name, metrics=context.metrics)
+    app.add_middleware(BodyPatience)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_methods=["*"], allow_headers=["*"],
@@ -120,6 +123,30 @@ async def _bug_reply(request: Request, error: Exception) -> Response:
 _ERRORS: dict[type[Exception], Any] = {
     RequestValidationError: _validation_reply, WanGPError: _error_reply, Exception: _bug_reply,
 }  # fmt: skip
+
+
+class BodyPatience:
+    """ASGI middleware: a body that stops coming for half a minute ends its request (408), whatever was promised."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on the request."""
+        is_whole = scope["type"] != "http"
+
+        async def receive_in_time() -> Message:
+            nonlocal is_whole
+            if is_whole:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+            except TimeoutError:
+                raise HTTPException(408, "The body stopped coming.") from None
+            is_whole = not message.get("more_body", False)
+            return message
+
+        await self.app(scope, receive_in_time, send)
 
 
 class ServiceMount(BaseRoute):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from shared.http import server
 from tests.http.replay import Conversation, picture_bytes, picture_uri
 
 UPSCALE = "/v2/generation/image-upscale-vary"
@@ -37,13 +38,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
 def port(service: Conversation) -> Iterator[int]:
     """The service behind a real server, for bytes that no decent client sends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(service.client.app, log_level="critical", access_log=False, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    running = uvicorn.Server(uvicorn.Config(service.client.app, log_level="critical", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    while not server.started:
+    while not running.started:
         time.sleep(0.01)
     yield listener.getsockname()[1]
-    server.should_exit = True
+    running.should_exit = True
     thread.join(5)
 
 
@@ -240,6 +241,15 @@ def test_clients_that_vanish_or_dawdle_hold_nothing(service: Conversation, port:
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_a_body_that_stops_coming_ends_its_request(
+    service: Conversation, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_PAUSE_S", 0.2)
+    for path, kind in ((T2I, JSON), (FORM, f"{PARTS}data; boundary=b")):
+        answer = raw(port, request("POST", path, kind, "Content-Length: 500", body=b"--b\r\n"))
+        assert status(answer) == 408
 
 
 def test_a_client_that_leaves_a_waiting_call_leaves_its_job(service: Conversation, port: int) -> None:

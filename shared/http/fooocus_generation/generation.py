@@ -88,14 +88,15 @@ class Generations:
         seed = mapping.resolved_seed(wish.image_seed, secrets.randbelow(mapping.SEEDS))
         params = context.runtime.registry.params(model)
         own = refiner.model_type if refiner is not model else ""
-        return Chosen(model.model_type, params, seed, own, loras), [missing, no_refiner, *no_loras]
+        told = [missing, no_refiner, *(no_loras if "loras" in wish.model_fields_set else ())]
+        return Chosen(model.model_type, params, seed, own, loras), told
 
     async def _queue(self, request: Request, wish: TextToImage, kind: str, pictures: Pictures) -> Job:
         _check_webhook(wish.webhook_url)
         chosen, missing = await self.context.in_thread(self._chosen, wish)
         settings, warnings = mapping.settings_of(wish, pictures, chosen, style_names())
         warn(request, *missing, *warnings)
-        self._check_model(settings)
+        self._check(settings)
         job_id = new_job_id(request, NAME)
         if not (settings.get("image_guide") or settings.get("guide_pictures")):
             model = self.context.runtime.registry.get(settings["model_type"])
@@ -106,8 +107,12 @@ class Generations:
             most=self.context.args.queue_size,
         )  # fmt: skip
 
-    def _check_model(self, settings: Mapping[str, Any]) -> None:
-        """Say in the words of this API what the model lacks. Raises FieldError."""
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        """Say in the words of this API what is missing, or what the model lacks. Raises FieldError."""
+        if settings.get("enhance") == []:
+            raise FieldError(
+                "enhance_ctrlnets", "Nothing is asked for: enable a pass, or choose an enhance_uov_method."
+            )
         registry = self.context.runtime.registry
         model = registry.get(settings["model_type"])
         if settings.get("guide_pictures") and "guide_pictures" not in registry.params(model):

@@ -12,10 +12,14 @@ from pydantic import BaseModel
 from shared.core.params import Param
 from shared.http.files import name_template
 from shared.http.fooocus import ControlImage, Enhancement, Wishes, to_settings
-from shared.http.fooocus_generation.schemas import TextToImage
+from shared.http.fooocus_generation.schemas import AdvancedParams, TextToImage
 from shared.http.jobs import Job
 
 SEEDS = 2**63
+NOT_DONE = (
+    "debugging_cn_preprocessor", "debugging_inpaint_preprocessor", "inpaint_engine", "black_out_nsfw", "debugging_dino",
+    "dino_erode_or_dilate", "debugging_enhance_masks_checkbox",
+)  # fmt: skip
 STAGES = {"waiting": "WAITING", "running": "RUNNING", "done": "SUCCESS", "failed": "ERROR", "cancelled": "ERROR"}
 SIDES = ("Left", "Right", "Top", "Bottom")
 EXTENSIONS = ("png", "jpg", "jpeg", "webp")
@@ -91,13 +95,20 @@ def settings_of(
         **_picture_wishes(request, pictures),
     )
     settings, more = to_settings(wishes, chosen.model_type, chosen.params)
-    return settings, [*warnings, *more]
+    return settings, [*warnings, *more, *_without_effect(request.advanced_params)]
 
 
 def _styles(request: TextToImage, known: Collection[str], warnings: list[str]) -> list[str]:
     unknown = [style for style in request.style_selections if style not in known]
     warnings += [f"style_selections: {style[:80]} is not known and has no effect." for style in unknown[:5]]
     return [style for style in request.style_selections if style in known]
+
+
+def _without_effect(advanced: AdvancedParams) -> list[str]:
+    """A sentence for each advanced parameter that asks for something which is not done here."""
+    fields = type(advanced).model_fields
+    asked = [name for name in NOT_DONE if getattr(advanced, name) != fields[name].default]
+    return [f"advanced_params: {name} has no effect." for name in asked]
 
 
 def _extension(request: TextToImage, warnings: list[str]) -> str:

@@ -30,6 +30,7 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": schemas.Refusal, "description": "A body that cannot be read"},
     403: {"model": schemas.Refusal, "description": "No key, or a wrong one"},
+    408: {"model": schemas.Refusal, "description": "A body that stopped coming"},
     413: {"description": "Too large", **_TEXT},
     422: {"model": schemas.Refusal, "description": "A request that cannot be run"},
     429: {"model": schemas.Refusal, "description": "Too many jobs"},

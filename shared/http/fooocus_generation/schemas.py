@@ -19,6 +19,7 @@ from shared.http.fooocus import (
 )
 
 DEFAULT_STYLES = ("Fooocus V2", "Fooocus Enhance", "Fooocus Sharp")
+DEFAULT_LORA = {"model_name": "sd_xl_offset_example-lora_1.0.safetensors", "weight": 0.1}
 DEFAULT_MODEL = "juggernautXL_v8Rundiffusion.safetensors"
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -105,7 +106,7 @@ class TextToImage(Lenient):
     base_model_name: str = DEFAULT_MODEL
     refiner_model_name: str = "None"
     refiner_switch: float = Field(0.5, ge=0.1, le=1)
-    loras: list[Lora] = Field(default_factory=list)
+    loras: list[Lora] = Field(default_factory=lambda: [Lora.model_validate(DEFAULT_LORA)])
     advanced_params: AdvancedParams = Field(default_factory=lambda: AdvancedParams.model_validate({}))
     save_meta: bool = True
     meta_scheme: Literal["fooocus", "a1111", "a111"] = "fooocus"
