@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.guide_kinds import GUIDE_MODES, guide_problems, guide_uses
 from shared.core.sampler_names import SAMPLERS, SCHEDULES
 from shared.diffusion.family import Architecture
 from shared.diffusion.picture_keys import (
@@ -46,6 +48,8 @@ _COMMON: dict[str, Any] = {
     "adm_guidance": True,
     "freeu": True,
     "initial_latent": True,
+    "control_softness": True,
+    "guide_kinds": dict(GUIDE_MODES),
     "custom_settings": _OWN_SETTINGS,
     "lora_dir": "sdxl",
     "dtype": "float16",
@@ -53,10 +57,36 @@ _COMMON: dict[str, Any] = {
     "pipeline_repaint": "StableDiffusionXLInpaintPipeline",
 }
 
+# What a task needs beside the model for its picture prompts.
+_CONTROL_PARTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "pipeline": "StableDiffusionXLControlNetUnionPipeline",
+        "pipeline_without_control": "StableDiffusionXLPipeline",
+        "pipeline_from_picture_with_control": "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+        "pipeline_repaint_with_control": "StableDiffusionXLControlNetUnionInpaintPipeline",
+    }
+)
+_CONTROLNET = {"class": "ControlNetUnionModel", "repo": "xinsir/controlnet-union-sdxl-1.0"}
+_IMAGE_ENCODER = {
+    "library": "transformers",
+    "class": "CLIPVisionModelWithProjection",
+    "repo": "h94/IP-Adapter",
+    "subfolder": "models/image_encoder",
+}
+_ADAPTERS = "https://huggingface.co/h94/IP-Adapter/resolve/main/sdxl_models"
+_GUIDE_ADAPTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "ImagePrompt": f"{_ADAPTERS}/ip-adapter-plus_sdxl_vit-h.safetensors",
+        "FaceSwap": f"{_ADAPTERS}/ip-adapter-plus-face_sdxl_vit-h.safetensors",
+    }
+)
+
 # Trained to repaint: its network sees the mask and what is kept.
 _INPAINT: dict[str, Any] = {
     **_COMMON,
     **repainting(),
+    "guide_kinds": None,
+    "control_softness": False,
     "guide_custom_choices": {
         "choices": [["Repaint the masked part", "AV"], ["Repaint, starting from what is there", "AGV"]],
         "letters_filter": "AGUV",
@@ -66,16 +96,11 @@ _INPAINT: dict[str, Any] = {
 # One ControlNet for all kinds of control; `control_modes` has its number for each letter.
 _CONTROL: dict[str, Any] = {
     **_COMMON,
-    "pipeline": "StableDiffusionXLControlNetUnionPipeline",
-    "pipeline_without_control": "StableDiffusionXLPipeline",
-    "pipeline_from_picture_with_control": "StableDiffusionXLControlNetUnionImg2ImgPipeline",
-    "pipeline_repaint_with_control": "StableDiffusionXLControlNetUnionInpaintPipeline",
+    **_CONTROL_PARTS,
     "guide_preprocessing": {"selection": ["", "EV", "DV", "PV", "SV", "V"]},
     "control_modes": {"P": 0, "D": 1, "S": 2, "E": 3, "": 3},
     "control_net_weight_name": "ControlNet",
-    "extra_parts": {
-        "controlnet": {"class": "ControlNetUnionModel", "repo": "xinsir/controlnet-union-sdxl-1.0"},
-    },
+    "extra_parts": {"controlnet": _CONTROLNET},
 }
 
 _REFERENCE: dict[str, Any] = {
@@ -83,18 +108,30 @@ _REFERENCE: dict[str, Any] = {
     **references(4, label="Pictures whose look or subject is taken over"),
     "alt_scale": True,
     "ip_adapter": True,
-    "preload_URLs": [
-        "https://huggingface.co/h94/IP-Adapter/resolve/main/sdxl_models/ip-adapter_sdxl_vit-h.safetensors"
-    ],
-    "extra_parts": {
-        "image_encoder": {
-            "library": "transformers",
-            "class": "CLIPVisionModelWithProjection",
-            "repo": "h94/IP-Adapter",
-            "subfolder": "models/image_encoder",
-        },
-    },
+    "guide_kinds": None,
+    "control_softness": False,
+    "preload_URLs": [f"{_ADAPTERS}/ip-adapter_sdxl_vit-h.safetensors"],
+    "extra_parts": {"image_encoder": _IMAGE_ENCODER},
 }
+
+
+def with_guides(model: ModelDef, settings: Mapping[str, Any]) -> ModelDef:
+    """The definition with the ControlNet and the adapters that the picture prompts of the settings need."""
+    pictures = settings.get("guide_pictures")
+    count = len(pictures) if isinstance(pictures, (list, tuple)) else int(pictures is not None)
+    if not count or not model.get("guide_kinds") or guide_problems(settings):
+        return model
+    uses = guide_uses(settings, count)
+    keys, parts = dict(model.model), dict(model.get("extra_parts") or {})
+    if any(use.is_control for use in uses) and "controlnet" not in parts:
+        keys |= _CONTROL_PARTS
+        parts["controlnet"] = _CONTROLNET
+    adapters = [kind for kind in _GUIDE_ADAPTERS if any(use.kind == kind for use in uses)]
+    if adapters:
+        parts["image_encoder"] = _IMAGE_ENCODER
+        keys["preload_URLs"] = [_GUIDE_ADAPTERS[kind] for kind in adapters]
+        keys["guide_adapters"] = adapters
+    return replace(model, model=MappingProxyType({**keys, "extra_parts": parts}))
 
 
 def sdxl_params(params: list[Param], model: ModelDef) -> list[Param]:
@@ -102,30 +139,21 @@ def sdxl_params(params: list[Param], model: ModelDef) -> list[Param]:
     return [param.with_changes(maximum=30) if param.name == "guidance_scale" else param for param in params]
 
 
+_WITH_CONTROL = ("StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetPipeline")
+_ADD_ADAPTERS = "models.sdxl.pipeline:add_ip_adapters"
+
+
+def _architecture(definition: Mapping[str, Any], *pipelines: str) -> Architecture:
+    return Architecture(
+        pipelines, definition, _DRIVER, picture_problems, sdxl_params, loaded=_ADD_ADAPTERS, for_task=with_guides
+    )
+
+
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
-        "sdxl": Architecture(("StableDiffusionXLPipeline",), _COMMON, _DRIVER, picture_problems, sdxl_params),
-        "sdxl_inpaint": Architecture(
-            ("StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
-            _INPAINT,
-            _DRIVER,
-            picture_problems,
-            sdxl_params,
-        ),
-        "sdxl_control": Architecture(
-            ("StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetPipeline"),
-            _CONTROL,
-            _DRIVER,
-            picture_problems,
-            sdxl_params,
-        ),
-        "sdxl_ip_adapter": Architecture(
-            ("StableDiffusionXLPipeline",),
-            _REFERENCE,
-            _DRIVER,
-            picture_problems,
-            sdxl_params,
-            loaded="models.sdxl.pipeline:add_ip_adapter",
-        ),
+        "sdxl": _architecture(_COMMON, "StableDiffusionXLPipeline", _WITH_CONTROL[0]),
+        "sdxl_inpaint": _architecture(_INPAINT, "StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
+        "sdxl_control": _architecture(_CONTROL, *_WITH_CONTROL),
+        "sdxl_ip_adapter": _architecture(_REFERENCE, "StableDiffusionXLPipeline"),
     }
 )

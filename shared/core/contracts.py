@@ -27,7 +27,8 @@ class WindowRequest:
     (H,W,3) have each their own. `audio` float32 (samples, channels) drives or accompanies this window from its first
     frame. `control2` (F,h,w,3) is a further control clip in its own size. `num_frames` counts the frames of the
     result, prefix included; 1 in image mode; they pass at `fps` frames a second. A model that makes sound alone is
-    asked for 1 frame of size 0. `settings` holds the whole settings dict for whatever is particular to a family.
+    asked for 1 frame of size 0. `guides` (H,W,3) are picture prompts in their own sizes, in the order of `guide_kinds`.
+    `settings` holds the whole settings dict for whatever is particular to a family.
     """
 
     prompt: str
@@ -58,6 +59,7 @@ class WindowRequest:
     audio_sampling_rate: int | None = None
     control2: Any = None
     fps: float | None = None
+    guides: Sequence[Any] = ()
     lora_files: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -41,6 +41,10 @@ GUIDE_KINDS: Mapping[str, GuideKind] = MappingProxyType(
     }
 )
 MOST_GUIDES = 4
+# The numbers that the union ControlNet of SDXL has for the kinds it follows; adapters have none.
+GUIDE_MODES: Mapping[str, int | None] = MappingProxyType(
+    {"ImagePrompt": None, "FaceSwap": None, "PyraCanny": 3, "CPDS": 2}
+)
 
 
 def guide_uses(settings: Mapping[str, Any], count: int) -> list[GuideUse]:

@@ -14,6 +14,8 @@ Frames = NDArray[np.uint8]
 
 # The grey that stands for "to be made": the middle of the range, as the models that take masks were trained.
 BLANK = 127
+# How often a picture is halved for its coarser contours.
+_PYRAMID = 4
 # Pixels a frame of motion that are drawn in full colour.
 _FULL_MOTION_OF_SIDE = 1 / 16
 
@@ -39,6 +41,39 @@ def scribble(frames: Frames) -> Frames:
         return (np.clip(strokes / top, 0, 1) ** 0.7 * 255).astype(np.uint8)
 
     return _each(frames, draw)
+
+
+def pyramid_edges(picture: Frames, low: int, high: int) -> Frames:
+    """The contours (H,W,3) of a picture (H,W,3) at several sizes laid over one another: the coarse ones are brightest.
+
+    `low` and `high` are the thresholds of Canny's method.
+    """
+    height, width = picture.shape[:2]
+    total, weights = np.zeros((height, width), np.float32), 0.0
+    for halvings in range(_PYRAMID):
+        size = max(round(width / 2**halvings), 8), max(round(height / 2**halvings), 8)
+        smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        channels = (np.ascontiguousarray(smaller[..., channel]) for channel in range(3))
+        lines = np.max([cv2.Canny(channel, low, high) for channel in channels], axis=0)
+        weight = 2.0**halvings
+        total += weight * cv2.resize(lines.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        weights += weight * 255
+    strength = total / weights
+    top = max(float(np.percentile(strength, 99)), 1e-3)
+    drawn = (np.clip(strength / top, 0, 1) * 255).astype(np.uint8)
+    return np.repeat(drawn[..., None], 3, axis=2)
+
+
+def structure(picture: Frames) -> Frames:
+    """The soft contours (H,W,3) of a picture (H,W,3), drawn from a grey that keeps the contrast of its colours: the
+    axis along which they differ most."""
+    colours = picture.reshape(-1, 3).astype(np.float32)
+    centred = colours - colours.mean(axis=0)
+    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    shades = centred @ (axis if axis.sum() >= 0 else -axis)
+    low, high = float(shades.min()), float(shades.max())
+    plain = ((shades - low) / ((high - low) or 1.0) * 255).astype(np.uint8).reshape(picture.shape[:2])
+    return scribble(np.repeat(plain[None, ..., None], 3, axis=3))[0]
 
 
 def grey(frames: Frames) -> Frames:

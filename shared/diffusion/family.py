@@ -32,7 +32,8 @@ class Architecture:
     `pipelines` are the diffusers classes that a checkpoint may name, the usual one first; `definition` the keys that
     the program reads (fps, frame rule, what is offered); `driver` the class that runs it, as "module:Class". `problems`
     finds what is wrong with settings beyond their declarations, `params` changes the settings of a model. `loaded`, as
-    "module:function", adds to the pipeline once it is loaded: `function(pipe, model, roots, options)`.
+    "module:function", adds to the pipeline once it is loaded: `function(pipe, model, roots, options)`. `for_task` gives
+    the definition with the parts that the settings of a task need beside the usual ones.
     """
 
     pipelines: tuple[str, ...]
@@ -41,6 +42,7 @@ class Architecture:
     problems: Callable[[Mapping[str, Any], ModelDef], Iterable[str]] | None = None
     params: Callable[[list[Param], ModelDef], list[Param]] | None = None
     loaded: str = ""
+    for_task: Callable[[ModelDef, Mapping[str, Any]], ModelDef] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class DiffusersFamily:
     def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The checkpoint's folder, and the single files that the definition names."""
         return model_files(model, options)
+
+    def for_task(self, model: ModelDef, settings: Mapping[str, Any]) -> ModelDef:
+        """The definition with what these settings need to be loaded beside the usual."""
+        extend = self.table[model.architecture].for_task
+        return extend(model, settings) if extend else model
 
     def problems(self, settings: Mapping[str, Any], model: ModelDef) -> Sequence[str]:
         """What only this family can find wrong with a settings dict."""

@@ -46,7 +46,7 @@ def load_pipeline(model: ModelDef, roots: Sequence[str], options: LoadOptions, c
     place, types = weights.folder or weights.parts[CHECKPOINT], dtypes(model, options, index)
     try:
         if CHECKPOINT in weights.parts:
-            pipe = _from_checkpoint(pipeline_class, weights, types)
+            pipe = _from_checkpoint(pipeline_class, weights, types, extra_parts(model, weights, types))
         else:
             parts = processors_without_torchvision(place, index) | _parts(model, roots, options, weights, index)
             parts |= extra_parts(model, weights, types)
@@ -97,11 +97,13 @@ def _parts(
     return PartLoader(weights, index, plan.kinds, dtypes(model, options, index), options.device, roots).load()
 
 
-def _from_checkpoint(pipeline_class: Any, weights: Weights, types: dict[str, torch.dtype]) -> Any:
-    """All parts from one file, with the settings of the folder's parts where there is one."""
+def _from_checkpoint(
+    pipeline_class: Any, weights: Weights, types: dict[str, torch.dtype], others: dict[str, Any]
+) -> Any:
+    """All parts from one file, with the settings of the folder's parts where there is one, and the `others`."""
     config = {} if weights.folder is None else {"config": str(weights.folder)}
     path = str(weights.parts[CHECKPOINT])
-    return pipeline_class.from_single_file(path, dtype=types["default"], local_files_only=True, **config)
+    return pipeline_class.from_single_file(path, dtype=types["default"], local_files_only=True, **config, **others)
 
 
 def _pipeline_class(model: ModelDef, weights: Weights, index: dict[str, Any], classes: Sequence[str]) -> Any:

@@ -54,7 +54,7 @@ class Inputs:
     `control` is what is repainted or denoised from, or what steers the result; `mask` where (255: made anew); each is
     a picture or a clip. `second_control` is a further clip for models that take two. `references` are in the order
     given; the first of them stand at the `frames_positions`; with `has_background` the first of the others fills the
-    canvas.
+    canvas. `guides` are picture prompts.
     """
 
     starts: tuple[Image.Image, ...] = ()
@@ -70,6 +70,7 @@ class Inputs:
     references: tuple[Image.Image, ...] = ()
     frames_positions: str = ""
     has_background: bool = False
+    guides: tuple[Image.Image, ...] = ()
 
     def shape_of(self, start: Image.Image | None) -> tuple[int, int] | None:
         """The size (width, height) whose ratio the result takes: source clip, start image, control, place, or none."""
@@ -128,6 +129,7 @@ def load_inputs(settings: Mapping[str, Any], last_video: Callable[[], str | None
         references=_pictures("image_refs", settings) if "I" in control_letters else (),
         frames_positions=_positions(settings, control_letters, is_image),
         has_background="K" in control_letters,
+        guides=tuple(_loaded("guide_pictures", one, load_image) for one in values_of(settings, "guide_pictures")),
     )
 
 

@@ -60,8 +60,9 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     if model.get("image_outputs") and not settings.get("image_mode"):
         settings["image_mode"] = 1
     params, folder = registry.params(model), registry.lora_folder(model)
-    settings = prepared_settings(settings, folder)
-    return Resolved(model, registry.handler(model), params, settings, folder)
+    settings, handler = prepared_settings(settings, folder), registry.handler(model)
+    extend = getattr(handler, "for_task", None)
+    return Resolved(extend(model, settings) if extend else model, handler, params, settings, folder)
 
 
 def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:

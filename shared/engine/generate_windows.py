@@ -184,6 +184,7 @@ class SampleRun:
             image_mode=bool(settings.get("image_mode")),
             settings=settings,
             references=scene.guide.references,
+            guides=scene.guide.pictures,
             fps=scene.canvas.fps or None,
             lora_files=scene.lora_files,
         )

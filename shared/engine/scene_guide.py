@@ -40,7 +40,7 @@ class Guide:
 
     `source` (F,H,W,3) is repainted where `source_mask` (F,H,W) is 255, or denoised from; `control` steers, and is made
     anew where `control_mask` is 255; `second` (F,h,w,3) is a further control. All stand still after their last frame.
-    `injected` are pictures by frame, `references` in their own sizes.
+    `injected` are pictures by frame, `references` and the picture prompts `pictures` in their own sizes.
     """
 
     source: Frames | None = None
@@ -50,6 +50,7 @@ class Guide:
     second: Frames | None = None
     injected: Mapping[int, Frames] = field(default_factory=dict)
     references: tuple[Frames, ...] = ()
+    pictures: tuple[Frames, ...] = ()
 
 
 class GuideBuilder:
@@ -68,6 +69,7 @@ class GuideBuilder:
         self._letters = str(settings.get("video_prompt_type") or "")
         self._is_picture = bool(settings.get("image_mode"))
         self._read: dict[tuple[str, Canvas], Frames] = {}
+        self._pictures = tuple(np.asarray(picture) for picture in inputs.guides)
         self._uses_source = uses_source(self._letters, model)
         self._uses_control = uses_control(self._letters, model)
 
@@ -102,7 +104,7 @@ class GuideBuilder:
         """The guide of a clip of `num_frames`. Raises MediaError, SettingsError."""
         inputs = self._inputs
         injected, references = self._references(canvas, num_frames, plan)
-        guide = Guide(injected=injected, references=references)
+        guide = Guide(injected=injected, references=references, pictures=self._pictures)
         if inputs.control is None or not (self._uses_source or self._uses_control):
             return guide
         raw, mask, kept = self._raw(canvas, num_frames)
@@ -113,7 +115,7 @@ class GuideBuilder:
         source, source_mask = self._source(started_from, mask, kept) if self._uses_source else (None, None)
         control, control_mask = self._control(raw, mask, kept, num_frames) if self._uses_control else (None, None)
         second = None if inputs.second_control is None else inputs.second_control.read_own_size(canvas.fps)
-        return Guide(source, source_mask, control, control_mask, second, injected, references)
+        return Guide(source, source_mask, control, control_mask, second, injected, references, self._pictures)
 
     def _raw(self, canvas: Canvas, num_frames: int) -> tuple[Frames, Frames | None, list[bool]]:
         """The control as it is, its mask (where the margins are, 255), and which frames are kept."""
