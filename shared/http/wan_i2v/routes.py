@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -24,6 +24,8 @@ from shared.http.wan_i2v.service import NAME, VIDEOS, Refused, WanService
 
 if TYPE_CHECKING:
     from shared.http.context import ServiceContext
+
+PREFIXES = ("/video", "/v1/video")
 
 
 def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -53,11 +55,10 @@ def add_routes(router: APIRouter, context: ServiceContext) -> None:
         code = "no_key_set" if not context.key else "key_wrong" if given else "key_missing"
         raise refusal(401, say(code, language_for(request)))
 
-    for prefix in ("/video", "/v1/video"):
-        paths = APIRouter(prefix=prefix, dependencies=[Depends(key_needed)], route_class=router.route_class)
-        _add_submit(paths, service, has_more_sizes=prefix != "/video")
-        _add_others(paths, service)
-        router.include_router(paths)
+    needs_key = [Depends(key_needed)]
+    _add_submit(router, service, needs_key)
+    for prefix in PREFIXES:
+        _add_others(router, service, prefix, needs_key)
 
     @router.get(f"/{VIDEOS}/{{name}}")
     async def video(name: str) -> Response:
@@ -68,36 +69,35 @@ def add_routes(router: APIRouter, context: ServiceContext) -> None:
         return reply
 
 
-def _add_submit(router: APIRouter, service: WanService, *, has_more_sizes: bool) -> None:
-    responses = _refusals(400, 401, 429, 500)
-
+def _add_submit(router: APIRouter, service: WanService, needs_key: Sequence[Any]) -> None:
     async def take(request: Request, wish: SubmitRequest) -> SubmitReply:
         job = await _answered(service.submit(request, wish, language_for(request)))
         return SubmitReply(requestId=job.id)
 
-    if has_more_sizes:
+    options: dict[str, Any] = {
+        "status_code": 202, "responses": _refusals(400, 401, 429, 500), "dependencies": needs_key,
+    }  # fmt: skip
 
-        @router.post("/submit", status_code=202, responses=responses)
-        async def submit_more(request: Request, wish: AliasSubmitRequest) -> SubmitReply:
-            """Queue a clip; the sizes of the 720P models are accepted too."""
-            return await take(request, wish)
-    else:
+    @router.post("/video/submit", **options)
+    async def submit(request: Request, wish: SubmitRequest) -> SubmitReply:
+        """Queue a clip made from a picture."""
+        return await take(request, wish)
 
-        @router.post("/submit", status_code=202, responses=responses)
-        async def submit(request: Request, wish: SubmitRequest) -> SubmitReply:
-            """Queue a clip made from a picture."""
-            return await take(request, wish)
+    @router.post("/v1/video/submit", **options)
+    async def submit_more(request: Request, wish: AliasSubmitRequest) -> SubmitReply:
+        """Queue a clip; the sizes of the 720P models are accepted too."""
+        return await take(request, wish)
 
 
-def _add_others(router: APIRouter, service: WanService) -> None:
-    @router.post("/status", responses=_refusals(401, 404))
+def _add_others(router: APIRouter, service: WanService, prefix: str, needs_key: Sequence[Any]) -> None:
+    @router.post(f"{prefix}/status", responses=_refusals(401, 404), dependencies=needs_key)
     async def status(request: Request, wish: IdRequest) -> StatusReply:
         """Where a clip stands, and its address when it is finished."""
         language = language_for(request)
         job = await _answered(service.job(wish.requestId, language))
         return service.reply(job, request, language)
 
-    @router.post("/cancel", responses=_refusals(400, 401, 404))
+    @router.post(f"{prefix}/cancel", responses=_refusals(400, 401, 404), dependencies=needs_key)
     async def cancel(request: Request, wish: IdRequest) -> CancelReply:
         """Take a waiting clip out of the queue; one that is being made goes on."""
         language = language_for(request)
