@@ -40,12 +40,12 @@ class GalleryToolsPlugin(WAN2GPPlugin):
         clips = gr.File(label="Clips in their order", file_count="multiple", file_types=["video"], height=140,
                         allow_reordering=True, elem_id="gallery_tools_clips")  # fmt: skip
         start = gr.Button("Join", variant="primary", elem_id="gallery_tools_join")
-        result = gr.Video(label="Joined", interactive=False, elem_id="gallery_tools_joined")
+        result = gr.Video(label="Joined", interactive=False, height=240, elem_id="gallery_tools_joined")
         start.click(told(self._join), [clips], [result])
 
     def _build_frames(self) -> None:
         gr.Markdown("### Take frames out")
-        clip = gr.Video(label="Clip", elem_id="gallery_tools_frames_of")
+        clip = gr.Video(label="Clip", height=240, elem_id="gallery_tools_frames_of")
         places = gr.Textbox("1 L", label="Frames", info="Numbers from 1, seconds (2.5s), L for the last, or all.",
                             elem_id="gallery_tools_places")  # fmt: skip
         start = gr.Button("Take", variant="primary", elem_id="gallery_tools_take")
@@ -54,22 +54,22 @@ class GalleryToolsPlugin(WAN2GPPlugin):
 
     def _build_speed(self) -> None:
         gr.Markdown("### Slower, faster, backwards")
-        clip = gr.Video(label="Clip")
+        clip = gr.Video(label="Clip", height=240)
         with gr.Row():
             speed = gr.Slider(0.1, 10, 0.5, step=0.05, label="Speed (times)")
             backwards = gr.Checkbox(False, label="Backwards")
         start = gr.Button("Make", variant="primary")
-        result = gr.Video(label="At the new speed", interactive=False)
+        result = gr.Video(label="At the new speed", interactive=False, height=240)
         start.click(told(self._speed), [clip, speed, backwards], [result])
 
     def _build_compare(self) -> None:
         gr.Markdown("### Side by side")
         with gr.Row():
-            left = gr.File(label="Left", file_types=["image", "video"], height=110, min_width=140)
-            right = gr.File(label="Right", file_types=["image", "video"], height=110, min_width=140)
+            left = gr.File(label="Left", file_types=["image", "video"], height=150, min_width=140)
+            right = gr.File(label="Right", file_types=["image", "video"], height=150, min_width=140)
         start = gr.Button("Compare", variant="primary")
-        clip = gr.Video(label="Both", interactive=False, visible=False)
-        picture = gr.Image(label="Both", interactive=False, visible=False, format="png")
+        clip = gr.Video(label="Both", interactive=False, height=320, visible=False)
+        picture = gr.Image(label="Both", interactive=False, height=320, visible=False, format="png")
         start.click(told(self._compare), [left, right], [clip, picture])
 
     def _folder(self, is_clip: bool) -> Path:

@@ -38,7 +38,7 @@ class LongVideoPlugin(WAN2GPPlugin):
         self._session = api_session
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                source = gr.Video(label="Clip", elem_id="long_video_source")
+                source = gr.Video(label="Clip", height=260, elem_id="long_video_source")
                 kind = gr.Radio([REDO, ENLARGE], value=REDO, label="What to do", elem_id="long_video_kind")
                 size = gr.Dropdown(SIZES, value="lanczos2", label="Size", visible=False)
                 with gr.Row():
@@ -51,7 +51,7 @@ class LongVideoPlugin(WAN2GPPlugin):
                     start = gr.Button("Start", variant="primary", elem_id="long_video_start")
                     stop = gr.Button("Stop", elem_id="long_video_stop")
             with gr.Column(scale=3, min_width=320):
-                result = gr.Video(label="Whole clip", interactive=False, elem_id="long_video_result")
+                result = gr.Video(label="Whole clip", interactive=False, height=440, elem_id="long_video_result")
                 gr.Markdown("Each window is a task of the queue. What is done is kept: after a stop or a failure, "
                             "Start with the same clip and settings goes on where it ended.")  # fmt: skip
         gr.on([source.change, window.change, overlap.change], told(self._plan), [source, window, overlap], [plan],

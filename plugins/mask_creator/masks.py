@@ -17,6 +17,8 @@ from shared.media.sniff import is_video_file
 from shared.media.video import frame_at, iter_frames, probe, read_frames, write_video
 
 MOST_BYTES = 2 * 2**30
+# At least as large as the place where it is shown: the page tells clicks rightly for pictures that it shrinks.
+SHOWN_SIDE_PX = 1024
 TINT = np.array([40, 200, 160], np.float32)
 
 
@@ -86,6 +88,12 @@ def overlaid(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None, clicks:
         shown[distance <= (radius + 1.5) ** 2] = 0 if click.is_object else 255
         shown[distance <= radius**2] = 255 if click.is_object else (200, 40, 40)
     return np.round(shown).astype(np.uint8)
+
+
+def enlarged(view: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """A view for the page and how many times as large it is: small pictures are hard to click into."""
+    factor = max(1, -(-SHOWN_SIDE_PX // max(view.shape[:2])))
+    return view.repeat(factor, axis=0).repeat(factor, axis=1), factor
 
 
 def save_masks(work: Work, masks: NDArray[np.uint8], folder: Path) -> tuple[Path, Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from plugins.mask_creator.masks import Work, overlaid, save_masks
+from plugins.mask_creator.masks import Work, enlarged, overlaid, save_masks
 from plugins.mask_creator.segment import SegmentationFailed
 from shared.ui.plugins.telling import told
 from shared.utils.plugins import WAN2GPPlugin
@@ -34,9 +34,10 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         work, made = gr.State(None), gr.State(None)
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
-                source = gr.File(label="Clip or picture", file_types=SOURCES, height=110, elem_id="mask_creator_source")
+                source = gr.File(label="Clip or picture", file_types=SOURCES, height=150, elem_id="mask_creator_source")
                 shown = gr.Image(
-                    label="Click on the object", interactive=False, elem_id="mask_creator_frame", format="png"
+                    label="Click on the object", interactive=False, elem_id="mask_creator_frame", format="jpeg",
+                    height=440,
                 )
                 frame = gr.Slider(0, 1, 0, step=1, label="Frame", visible=False, elem_id="mask_creator_number")
             with gr.Column(scale=2, min_width=280):
@@ -48,8 +49,9 @@ class MaskCreatorPlugin(WAN2GPPlugin):
                                      info="SAM 2 is offered when one of its folders (facebook/sam2.1-hiera-*) "
                                      "lies under a checkpoint folder.")  # fmt: skip
                 make = gr.Button("Make the mask", variant="primary", elem_id="mask_creator_make")
-                result = gr.Video(label="Mask over the clip", interactive=False, visible=False)
-                picture = gr.Image(label="Mask over the picture", interactive=False, visible=False, format="png")
+                result = gr.Video(label="Mask over the clip", interactive=False, visible=False, height=320)
+                picture = gr.Image(label="Mask over the picture", interactive=False, visible=False, format="png",
+                                   height=320)  # fmt: skip
                 files = gr.File(label="Mask", interactive=False, visible=False, elem_id="mask_creator_files")
                 use = gr.Button("Use in the form", visible=False, elem_id="mask_creator_use")
         view = [work, shown]
@@ -85,7 +87,7 @@ class MaskCreatorPlugin(WAN2GPPlugin):
     def _show(self, work: Work | None) -> tuple[Work | None, np.ndarray | None]:
         if work is None:
             return None, None
-        return work, overlaid(work.picture(), work.mask(), work.clicks)
+        return work, enlarged(overlaid(work.picture(), work.mask(), work.clicks))[0]
 
     def _go_to(self, work: Work | None, frame: float) -> tuple[Any, Any]:
         return self._show(work.at(int(frame)) if work else None)
@@ -93,8 +95,9 @@ class MaskCreatorPlugin(WAN2GPPlugin):
     def _click(self, work: Work | None, kind: str, event: gr.SelectData) -> tuple[Any, Any]:
         if work is None:
             raise ValueError("Choose a clip or picture first.")
-        x, y = event.index
-        return self._show(work.clicked(float(x), float(y), kind == ON))
+        factor = enlarged(work.picture())[1]
+        x, y = (place / factor for place in event.index)
+        return self._show(work.clicked(x, y, kind == ON))
 
     def _make(self, work: Work | None, method: str, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         if work is None:

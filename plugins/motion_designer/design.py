@@ -20,6 +20,8 @@ from shared.media.video import write_video
 
 COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 230, 80), (180, 140, 255), (255, 130, 60))
 MOST_OBJECTS = len(COLOURS)
+# At least as large as the place where it is shown: the page tells clicks rightly for pictures that it shrinks.
+SHOWN_SIDE_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ class Design:
         """The chosen object taken away; there is always one."""
         left = (*self.objects[: self.chosen], *self.objects[self.chosen + 1 :]) or (MovingObject(),)
         return replace(self, objects=left, chosen=min(self.chosen, len(left) - 1))
+
+    def enlargement(self) -> int:
+        """How many times as large as it is the picture is shown: small ones are hard to click into."""
+        return max(1, -(-SHOWN_SIDE_PX // max(self.picture().shape[:2])))
 
     def shown(self) -> NDArray[np.uint8]:
         """The picture with the cut-out objects tinted and the paths drawn."""

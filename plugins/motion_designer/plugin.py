@@ -33,8 +33,9 @@ class MotionDesignerPlugin(WAN2GPPlugin):
         design, made = gr.State(None), gr.State(None)
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
-                source = gr.File(label="Picture", file_types=["image"], height=110, elem_id="motion_designer_source")
-                shown = gr.Image(label="Picture", interactive=False, format="png", elem_id="motion_designer_picture")
+                source = gr.File(label="Picture", file_types=["image"], height=150, elem_id="motion_designer_source")
+                shown = gr.Image(label="Picture", interactive=False, format="jpeg", height=440,
+                                 elem_id="motion_designer_picture")  # fmt: skip
             with gr.Column(scale=2, min_width=300):
                 click = gr.Radio([CUT, DRAW], value=CUT, label="A click", elem_id="motion_designer_click")
                 with gr.Row():
@@ -47,7 +48,7 @@ class MotionDesignerPlugin(WAN2GPPlugin):
                     frames = gr.Number(81, label="Frames", precision=0, minimum=1, maximum=MOST_FRAMES)
                     fps = gr.Number(16, label="Frames a second", minimum=1, maximum=120)
                 start = gr.Button("Make the control clip", variant="primary", elem_id="motion_designer_make")
-                result = gr.Video(label="Control clip", interactive=False, visible=False)
+                result = gr.Video(label="Control clip", interactive=False, visible=False, height=320)
                 files = gr.File(label="Files", interactive=False, visible=False, file_count="multiple",
                                 elem_id="motion_designer_files")  # fmt: skip
                 use = gr.Button("Use in the form", visible=False, elem_id="motion_designer_use")
@@ -85,11 +86,11 @@ class MotionDesignerPlugin(WAN2GPPlugin):
             return None, None, gr.update(choices=[], value=None), *[gr.skip()] * 6
         motion = design.current.motion
         values = [motion.first, motion.last, motion.ease, motion.is_smooth, motion.scale, motion.turn_degrees]
-        return design, design.shown(), gr.update(choices=object_names(design.objects), value=design.chosen), *values
+        return design, _view(design), gr.update(choices=object_names(design.objects), value=design.chosen), *values
 
     def _click(self, design: Design | None, kind: str, event: gr.SelectData) -> tuple[Any, ...]:
-        x, y = (float(place) for place in event.index)
         known = _known(design)
+        x, y = (place / known.enlargement() for place in event.index)
         return self._show(known.drawn(x, y) if kind == DRAW else known.clicked(x, y))
 
     def _set_motion(self, design: Design | None, *values: Any) -> tuple[Any, Any]:
@@ -97,7 +98,7 @@ class MotionDesignerPlugin(WAN2GPPlugin):
         motion = Motion(int(first or 0), None if last is None else int(last), ease, float(scale or 1), float(turn or 0),
                         bool(smooth))  # fmt: skip
         changed = _known(design).with_current(motion=motion)
-        return changed, changed.shown()
+        return changed, _view(changed)
 
     def _make(self, design: Design | None, frames: float, fps: float) -> tuple[Any, ...]:
         num_frames = int(frames or 0)
@@ -117,6 +118,11 @@ class MotionDesignerPlugin(WAN2GPPlugin):
         if made is None or made.clip is None:
             raise ValueError("Make a control clip first.")
         return gr.update(value=str(made.clip)), gr.update(value=str(made.mask)), self.goto_media_tab()
+
+
+def _view(design: Design) -> Any:
+    factor = design.enlargement()
+    return design.shown().repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _known(design: Design | None) -> Design:

@@ -78,6 +78,11 @@ class Handlers:
             gr.Info(say("added", id=task.id))
         return {self.problems: ""}
 
+    def keep_form(self, token: str, state: dict[str, Any], model: str, extra: str, *values: Any) -> None:
+        """Write the form as it stands where core and plugins read it."""
+        self.windows.attach(token, state)
+        remember(state, model, self.form.read(model, extra, values))
+
     def open_window(self, boot: str, state: dict[str, Any]) -> Updates:
         """Bring back what the browser kept of the form, else show a model with its defaults."""
         self._read_definitions()

@@ -98,7 +98,7 @@ def _hidden(elem_id: str, receiver: str) -> gr.HTML:
 def _wire_form(context: PageContext) -> None:
     handlers, picker, parts, state = context.handlers, context.picker, context.parts, context.state
     shown = context.shown
-    window = [context.token, state, picker.model, parts["extra"], *context.form.inputs]
+    window = context.window = [context.token, state, picker.model, parts["extra"], *context.form.inputs]
     context.blocks.load(
         guarded(handlers.open_window), [parts["boot"], state], [context.token, *shown],
         js="() => [...window.wangp.remembered(), null]", **QUIET,
@@ -124,7 +124,7 @@ def _wire_form(context: PageContext) -> None:
 def _wire_tools(context: PageContext) -> None:
     handlers, picker, parts = context.handlers, context.picker, context.parts
     tools = context.parts["form_tools"] = FormTools(handlers)
-    window = [context.token, context.state, picker.model, parts["extra"], *context.form.inputs]
+    window = context.window
     for name in EVENTS:
         outputs = [parts["extra"], parts["facts"]] if name == "trim" else context.form.inputs
         getattr(parts["tools"], name)(

@@ -39,8 +39,8 @@ class Tab:
 class PageContext:
     """What a tab is built with. Events are registered by the builder itself, or by `at_end` once all tabs stand.
 
-    `handlers`, `picker` and `shown` (the outputs of a handler that brings settings into the form) are there from the
-    generator's tab on; `parts` holds further components by name.
+    `handlers`, `picker`, `window` (the inputs of a handler that reads the form) and `shown` (the outputs of one that
+    brings settings into it) are there from the generator's tab on; `parts` holds further components by name.
     """
 
     runtime: Any
@@ -51,6 +51,7 @@ class PageContext:
     windows: Windows
     handlers: Any = None
     picker: Any = None
+    window: list[Any] = field(default_factory=list)
     shown: list[Any] = field(default_factory=list)
     parts: dict[str, Any] = field(default_factory=dict)
     tabs: gr.Tabs | None = None

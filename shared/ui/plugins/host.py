@@ -187,7 +187,7 @@ class PluginHost:
                 one.is_sound = attempt.is_done
             if not one.is_sound:
                 gr.Markdown(say("plugin_failed", name=one.info.name), elem_classes=["wg-plugin-failed"])
-        if one.is_sound and overrides(plugin, "on_tab_select"):
+        if one.is_sound:
             self._follow_select(one, place)
         self.store.record(plugin_id).is_loaded = one.is_sound
 
@@ -197,7 +197,11 @@ class PluginHost:
         return plugin._wangp_session
 
     def _follow_select(self, one: Loaded, place: gr.Tab) -> None:
+        """Let the plugin find the form's present settings when its tab is opened, and tell it so."""
         assert self.context is not None
+        opened = place.select(guarded(self.context.handlers.keep_form), self.context.window, None, **QUIET)
+        if not overrides(one.plugin, "on_tab_select"):
+            return
         outputs = one.plugin.on_tab_outputs
         outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs] if outputs is not None else []
 
@@ -206,8 +210,8 @@ class PluginHost:
             return told if outputs and told is not None else [gr.skip()] * len(outputs) or None
 
         with self.fence.building(one.info.id, "on_tab_outputs"):
-            place.select(select, [self.context.state], outputs, show_progress="hidden", api_visibility="private",
-                         concurrency_limit=None)  # fmt: skip
+            opened.then(select, [self.context.state], outputs, show_progress="hidden", api_visibility="private",
+                        concurrency_limit=None)  # fmt: skip
 
     def _follow_tabs(self, context: PageContext) -> None:
         """Tell the plugins whose tab was left; costs nothing where none wants to know."""
