@@ -39,6 +39,7 @@ class MaskCreatorPlugin(WAN2GPPlugin):
                     label="Click on the object", interactive=False, elem_id="mask_creator_frame", format="jpeg",
                     height=440,
                 )
+                clicks = gr.Markdown(elem_id="mask_creator_clicks")
                 frame = gr.Slider(0, 1, 0, step=1, label="Frame", visible=False, elem_id="mask_creator_number")
             with gr.Column(scale=2, min_width=280):
                 kind = gr.Radio([ON, BESIDE], value=ON, label="A click is", elem_id="mask_creator_kind")
@@ -54,7 +55,7 @@ class MaskCreatorPlugin(WAN2GPPlugin):
                                    height=320)  # fmt: skip
                 files = gr.File(label="Mask", interactive=False, visible=False, elem_id="mask_creator_files")
                 use = gr.Button("Use in the form", visible=False, elem_id="mask_creator_use")
-        view = [work, shown]
+        view = [work, shown, clicks]
         source.change(told(self._open), [source], [*view, frame, result, picture, files, use], show_progress="hidden")
         frame.release(told(self._go_to), [work, frame], view, show_progress="hidden")
         shown.select(told(self._click), [work, kind], view, show_progress="hidden")
@@ -79,20 +80,22 @@ class MaskCreatorPlugin(WAN2GPPlugin):
     def _open(self, path: str | None) -> tuple[Any, ...]:
         hidden = [gr.update(visible=False)] * 4
         if not path:
-            return None, None, gr.update(visible=False), *hidden
+            return *self._show(None), gr.update(visible=False), *hidden
         work = Work.of(path)
         slider = gr.update(maximum=max(1, work.num_frames - 1), value=0, visible=work.num_frames > 1)
         return *self._show(work), slider, *hidden
 
-    def _show(self, work: Work | None) -> tuple[Work | None, np.ndarray | None]:
+    def _show(self, work: Work | None) -> tuple[Work | None, np.ndarray | None, str]:
         if work is None:
-            return None, None
-        return work, enlarged(overlaid(work.picture(), work.mask(), work.clicks))[0]
+            return None, None, ""
+        on = sum(click.is_object for click in work.clicks)
+        told = f"Clicks on the object: {on}, beside it: {len(work.clicks) - on}."
+        return work, enlarged(overlaid(work.picture(), work.mask(), work.clicks))[0], told
 
-    def _go_to(self, work: Work | None, frame: float) -> tuple[Any, Any]:
+    def _go_to(self, work: Work | None, frame: float) -> tuple[Any, ...]:
         return self._show(work.at(int(frame)) if work else None)
 
-    def _click(self, work: Work | None, kind: str, event: gr.SelectData) -> tuple[Any, Any]:
+    def _click(self, work: Work | None, kind: str, event: gr.SelectData) -> tuple[Any, ...]:
         if work is None:
             raise ValueError("Choose a clip or picture first.")
         factor = enlarged(work.picture())[1]

@@ -91,7 +91,7 @@ def test_a_click_on_an_object_becomes_the_mask_of_the_control_clip(window: Page,
     open_tab(window, "Mask creator")
     upload(window, "mask_creator_source", clip)
     click_on(window, "mask_creator_frame", columns.mean() / 128, rows.mean() / 128)
-    window.wait_for_timeout(500)
+    window.get_by_text("Clicks on the object: 1").wait_for()
     window.click("#mask_creator_make")
     window.wait_for_selector("#mask_creator_use", state="visible", timeout=RUN_MS)
 
