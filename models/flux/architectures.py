@@ -12,6 +12,7 @@ from shared.diffusion.picture_keys import (
     DRIVER,
     ONE_MEGAPIXEL,
     PICTURES,
+    controlled,
     picture_problems,
     references,
     repainting,
@@ -78,6 +79,19 @@ _FILL: dict[str, Any] = {
     "one_by_one": True,
 }
 
+# One ControlNet for edges, depth, poses and strokes.
+_CONTROL: dict[str, Any] = {
+    **_DEV,
+    **controlled(
+        "FluxControlNetPipeline",
+        "FluxPipeline",
+        "FluxControlNetInpaintPipeline",
+        **{"class": "FluxControlNetModel"},
+        repo="Shakker-Labs/FLUX.1-dev-ControlNet-Union-Pro-2.0",
+    ),
+    "one_by_one": True,
+}
+
 _MOST_GUIDANCE = 60.0
 
 
@@ -100,6 +114,7 @@ def fill_params(params: list[Param], model: ModelDef) -> list[Param]:
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "flux": Architecture(("FluxPipeline",), _DEV, DRIVER, picture_problems),
+        "flux_control": Architecture(("FluxControlNetPipeline",), _CONTROL, DRIVER, picture_problems),
         "flux_schnell": Architecture(("FluxPipeline",), _SCHNELL, DRIVER, picture_problems),
         "flux_dev_kontext": Architecture(
             ("FluxKontextPipeline",), _KONTEXT, "models.flux.pipeline:FluxKontext", picture_problems

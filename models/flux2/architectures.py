@@ -47,6 +47,9 @@ _KLEIN: dict[str, Any] = {
 _SIZES = {"flux2_klein_4b": _sizes(3.9, 24, QWEN3_4B), "flux2_klein_9b": _sizes(9.1, 32, QWEN3_8B)}
 _DISTILLED = {"guidance_max_phases": 0}
 _GUIDED = {"guidance_max_phases": 1}
+# References are read once, at the first step; it starts from no picture and repaints none.
+_KLEIN_KV = {**_COMMON, **_SIZES["flux2_klein_9b"], **_DISTILLED, "lora_dir": "flux2_klein_9b", "one_by_one": True}
+_DRIVER = "models.flux2.pipeline:Flux2"
 _KLEIN_DRIVER = "models.flux2.pipeline:Flux2Klein"
 
 
@@ -57,9 +60,10 @@ def _klein(lora_dir: str, guidance: Mapping[str, Any]) -> Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
-        "flux2_dev": Architecture(("Flux2Pipeline",), _DEV, "models.flux2.pipeline:Flux2", picture_problems),
+        "flux2_dev": Architecture(("Flux2Pipeline",), _DEV, _DRIVER, picture_problems),
         "flux2_klein_4b": _klein("flux2_klein_4b", _DISTILLED),
         "flux2_klein_9b": _klein("flux2_klein_9b", _DISTILLED),
+        "flux2_klein_9b_kv": Architecture(("Flux2KleinKVPipeline",), _KLEIN_KV, _DRIVER, picture_problems),
         "flux2_klein_base_4b": _klein("flux2_klein_4b", _GUIDED),
         "flux2_klein_base_9b": _klein("flux2_klein_9b", _GUIDED),
     }

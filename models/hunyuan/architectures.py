@@ -59,12 +59,44 @@ _TEXT_1_5 = {
 }
 _PICTURE_1_5 = {**_TEXT_1_5, **_FROM_A_PICTURE}
 
+# A long clip in sections from its end to its start, so that it never drifts away from the first picture. Its network
+# and what reads the picture come from other publishers than the rest.
+_FRAMEPACK = {
+    **_FIRST,
+    "pipeline": "HunyuanVideoFramepackPipeline",
+    "fps": 30,
+    "frames_minimum": 37,
+    "frames_steps": 36,
+    "frames_offset": 1,
+    "latent_size": 4,
+    "image_prompt_types_allowed": "SE",
+    "lora_dir": "hunyuan_framepack",
+    "extra_parts": {
+        "transformer": {"class": "HunyuanVideoFramepackTransformer3DModel", "repo": "lllyasviel/FramePackI2V_HY"},
+        "image_encoder": {
+            "library": "transformers",
+            "class": "SiglipVisionModel",
+            "repo": "lllyasviel/flux_redux_bfl",
+            "subfolder": "image_encoder",
+        },
+        "feature_extractor": {
+            "library": "transformers",
+            "class": "SiglipImageProcessor",
+            "repo": "lllyasviel/flux_redux_bfl",
+            "subfolder": "feature_extractor",
+        },
+    },
+}
+
 _DRIVER_1_5 = "models.hunyuan.pipeline:HunyuanVideo15"
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "hunyuan": Architecture(("HunyuanVideoPipeline",), _TEXT),
         "hunyuan_i2v": Architecture(("HunyuanVideoImageToVideoPipeline",), _PICTURE),
+        "hunyuan_framepack": Architecture(
+            ("HunyuanVideoFramepackPipeline",), _FRAMEPACK, "models.hunyuan.pipeline:Framepack"
+        ),
         "hunyuan_1_5_t2v": Architecture(("HunyuanVideo15Pipeline",), _TEXT_1_5, _DRIVER_1_5),
         "hunyuan_1_5_i2v": Architecture(("HunyuanVideo15ImageToVideoPipeline",), _PICTURE_1_5, _DRIVER_1_5),
     }

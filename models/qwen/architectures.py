@@ -12,6 +12,7 @@ from shared.diffusion.picture_keys import (
     DRIVER,
     ONE_MEGAPIXEL,
     PICTURES,
+    controlled,
     picture_problems,
     references,
     repainting,
@@ -34,6 +35,19 @@ _TEXT_TO_IMAGE = {
     **starting_pictures(),
     "pipeline_from_picture": "QwenImageImg2ImgPipeline",
     "pipeline_repaint": "QwenImageInpaintPipeline",
+}
+
+# One ControlNet for edges, depth, poses and strokes.
+_CONTROL = {
+    **_TEXT_TO_IMAGE,
+    **controlled(
+        "QwenImageControlNetPipeline",
+        "QwenImagePipeline",
+        "",
+        **{"class": "QwenImageControlNetModel"},
+        repo="InstantX/Qwen-Image-ControlNet-Union",
+    ),
+    "one_by_one": True,
 }
 
 # They read the picture at about a million pixels, whatever its size.
@@ -69,6 +83,7 @@ _VERSION_2_1 = {**_COMMON, "known_parts": _SIZES_2_1, **references(4), "vae_bloc
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
         "qwen_image_20B": Architecture(("QwenImagePipeline",), _TEXT_TO_IMAGE, DRIVER, picture_problems),
+        "qwen_image_control_20B": Architecture(("QwenImageControlNetPipeline",), _CONTROL, DRIVER, picture_problems),
         "qwen_image_edit_20B": Architecture(
             ("QwenImageEditPipeline",), _EDIT, "models.qwen.pipeline:QwenEdit", picture_problems
         ),

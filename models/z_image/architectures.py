@@ -8,7 +8,14 @@ from typing import Any
 
 from shared.core.known_sizes import PICTURE_VAE, QWEN3_4B, network
 from shared.diffusion.family import Architecture
-from shared.diffusion.picture_keys import DRIVER, ONE_MEGAPIXEL, PICTURES, picture_problems, starting_pictures
+from shared.diffusion.picture_keys import (
+    DRIVER,
+    ONE_MEGAPIXEL,
+    PICTURES,
+    controlled,
+    picture_problems,
+    starting_pictures,
+)
 
 _COMMON: dict[str, Any] = {
     **PICTURES,
@@ -41,28 +48,15 @@ CONTROL_CONFIG: Mapping[str, Any] = MappingProxyType(
 
 _CONTROL = {
     **_TURBO,
-    "pipeline": "ZImageControlNetPipeline",
-    "pipeline_without_control": "ZImagePipeline",
-    "pipeline_repaint_with_control": "ZImageControlNetInpaintPipeline",
-    "guide_preprocessing": {
-        "selection": ["", "UV", "DV", "EV", "SV"],
-        "labels": {
-            "": "No control picture",
-            "UV": "Follow it as it is (a drawn pose)",
-            "DV": "Its depth",
-            "EV": "Its edges",
-            "SV": "Its strokes",
-        },
-    },
-    "control_net_weight_name": "ControlNet",
-    "extra_parts": {
-        "controlnet": {
-            "class": "ZImageControlNetModel",
-            "repo": "alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union-2.1",
-            "file": "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors",
-            "config": dict(CONTROL_CONFIG),
-        }
-    },
+    **controlled(
+        "ZImageControlNetPipeline",
+        "ZImagePipeline",
+        "ZImageControlNetInpaintPipeline",
+        **{"class": "ZImageControlNetModel"},
+        repo="alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union-2.1",
+        file="Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors",
+        config=dict(CONTROL_CONFIG),
+    ),
 }
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(

@@ -62,6 +62,28 @@ def references(most: int, *, label: str = "Pictures to edit or combine", needed:
     return keys
 
 
+def controlled(pipeline: str, without: str, repainting: str, **controlnet: Any) -> dict[str, Any]:
+    """The keys of a model with a ControlNet beside it: the classes with it, without it, and for repainting with it ("":
+    there is none)."""
+    return {
+        "pipeline": pipeline,
+        "pipeline_without_control": without,
+        "pipeline_repaint_with_control": repainting,
+        "guide_preprocessing": {
+            "selection": ["", "UV", "DV", "EV", "SV"],
+            "labels": {
+                "": "No control picture",
+                "UV": "Follow it as it is (a drawn pose)",
+                "DV": "Its depth",
+                "EV": "Its edges",
+                "SV": "Its strokes",
+            },
+        },
+        "control_net_weight_name": "ControlNet",
+        "extra_parts": {"controlnet": controlnet},
+    }
+
+
 def picture_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
     """What is wrong with masks and references, as sentences for the user."""
     given = settings.get("image_refs")

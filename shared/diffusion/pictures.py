@@ -29,6 +29,12 @@ class PicturePipeline(DiffusersPipeline):
         count, most = len(window.references), self.model.get("references_maximum")
         if most is not None and count > most:
             raise SettingsError(f"image_refs: {count} pictures were given. This model takes at most {most}.")
+        if (
+            self.model.get("pipeline_repaint_with_control") == ""
+            and window.mask is not None
+            and window.control is not None
+        ):
+            raise SettingsError("image_mask: this model repaints without a control picture. Leave one of the two out.")
         steps = window.num_inference_steps
         if window.source is not None and int(steps * window.denoising_strength) < 1:
             raise SettingsError(

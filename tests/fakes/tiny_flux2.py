@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import Flux2KleinPipeline, Flux2Pipeline, Flux2Transformer2DModel
+from diffusers import Flux2KleinKVPipeline, Flux2KleinPipeline, Flux2Pipeline, Flux2Transformer2DModel
 from transformers import Mistral3Config, Mistral3ForConditionalGeneration, Qwen3ForCausalLM
 
 from shared.diffusion.processors import processor_class
@@ -74,6 +74,10 @@ def _dev() -> Any:
     )  # fmt: skip
 
 
+def _klein_kv() -> Any:
+    return Flux2KleinKVPipeline(**_klein(is_distilled=True).components, is_distilled=True)
+
+
 def _klein(*, is_distilled: bool) -> Any:
     return Flux2KleinPipeline(
         scheduler=flow_scheduler(use_dynamic_shifting=True, shift=3.0), text_encoder=qwen3(Qwen3ForCausalLM, 28),
@@ -85,5 +89,6 @@ def _klein(*, is_distilled: bool) -> Any:
 BUILDERS: dict[str, Callable[[], Any]] = {
     "flux2_dev": _dev,
     "flux2_klein_4b": lambda: _klein(is_distilled=True),
+    "flux2_klein_9b_kv": _klein_kv,
     "flux2_klein_base_4b": lambda: _klein(is_distilled=False),
 }

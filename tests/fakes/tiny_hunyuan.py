@@ -15,6 +15,8 @@ from diffusers import (
     HunyuanVideo15ImageToVideoPipeline,
     HunyuanVideo15Pipeline,
     HunyuanVideo15Transformer3DModel,
+    HunyuanVideoFramepackPipeline,
+    HunyuanVideoFramepackTransformer3DModel,
     HunyuanVideoImageToVideoPipeline,
     HunyuanVideoPipeline,
     HunyuanVideoTransformer3DModel,
@@ -129,6 +131,30 @@ def _image_to_video() -> Any:
     )
 
 
+def _framepack() -> Any:
+    """Each of its sections has as many latent frames as a real one: 9."""
+    tokenizer = _words_tokenizer()
+    torch.manual_seed(0)
+    text_encoder = LlamaModel(LlamaConfig(**_llama_config(len(tokenizer)))).eval()
+    transformer = HunyuanVideoFramepackTransformer3DModel(
+        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=10, num_layers=1,
+        num_single_layers=1, num_refiner_layers=1, patch_size=2, patch_size_t=1, guidance_embeds=True,
+        text_embed_dim=_WIDTH, pooled_projection_dim=8, rope_axes_dim=(2, 4, 4), has_image_proj=True,
+        image_proj_dim=12, has_clean_x_embedder=True,
+    ).eval()  # fmt: skip
+    return HunyuanVideoFramepackPipeline(**_first_parts(transformer, text_encoder, tokenizer), **_picture_reader())
+
+
+def _picture_reader() -> dict[str, Any]:
+    vision = SiglipVisionConfig(
+        hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=28, intermediate_size=16, patch_size=14
+    )
+    reader = SiglipVisionModel(vision).eval()
+    return {
+        "image_encoder": reader, "feature_extractor": SiglipImageProcessor(size={"height": 28, "width": 28}),
+    }  # fmt: skip
+
+
 def _parts_1_5(task: str) -> dict[str, Any]:
     torch.manual_seed(0)
     transformer = HunyuanVideo15Transformer3DModel(
@@ -163,19 +189,13 @@ def _text_to_video_1_5() -> Any:
 
 
 def _image_to_video_1_5() -> Any:
-    vision = SiglipVisionConfig(
-        hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=28, intermediate_size=16, patch_size=14
-    )
-    parts = _parts_1_5("i2v")
-    return HunyuanVideo15ImageToVideoPipeline(
-        **parts, image_encoder=SiglipVisionModel(vision).eval(),
-        feature_extractor=SiglipImageProcessor(size={"height": 28, "width": 28}),
-    )  # fmt: skip
+    return HunyuanVideo15ImageToVideoPipeline(**_parts_1_5("i2v"), **_picture_reader())
 
 
 BUILDERS: dict[str, Callable[[], Any]] = {
     "hunyuan": _text_to_video,
     "hunyuan_i2v": _image_to_video,
+    "hunyuan_framepack": _framepack,
     "hunyuan_1_5_t2v": _text_to_video_1_5,
     "hunyuan_1_5_i2v": _image_to_video_1_5,
 }

@@ -9,10 +9,12 @@ from typing import Any
 
 import diffusers
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from shared.core.contracts import LoadOptions, Pipeline, WindowRequest
+from shared.core.errors import SettingsError
 from shared.core.model_def import ModelDef
 from shared.diffusion.loading import read_index
 from shared.diffusion.processors import processors_without_torchvision
@@ -75,6 +77,58 @@ class Guided(TextToImage):
         window = self.request()
         unguided = run(pipeline, replace(window, guidance_scale=1.0))
         assert distance(run(pipeline, window), unguided) > 0
+
+
+class ControlContract(PictureContract):
+    """A model with a ControlNet beside it; subclasses say the checkpoint's `base` and how the ControlNet is saved."""
+
+    base = ""
+    control_class = ""
+    save_control: Callable[[Path], Path]
+    strength = 0.8
+
+    def build(self, root: Path) -> ModelDef:
+        """Write the tiny checkpoint and its ControlNet."""
+        type(self).save(self.base, root / self.base)
+        type(self).save_control(root / "control")
+        spec = {"class": self.control_class, "repo": "", "folder": "control"}
+        parts = {"controlnet": spec}
+        return family_model(self.handler, self.architecture, folder=self.base, extra_parts=parts, **self.definition)
+
+    def request(self) -> WindowRequest:
+        """A picture under control."""
+        settings = {"control_net_weight": self.strength, "embedded_guidance_scale": 3.5}
+        return replace(super().request(), control=picture()[None], settings=settings)
+
+    def bare(self, folder: Path, window: WindowRequest) -> np.ndarray:
+        """The bare pipeline's picture."""
+        control = getattr(diffusers, self.control_class).from_pretrained(folder.parent / "control")
+        pipe = bare_pipeline(folder, self.bare_class, controlnet=control)
+        output = pipe(
+            prompt=window.prompt, num_inference_steps=window.num_inference_steps, output_type="np",
+            generator=torch.Generator("cpu").manual_seed(window.seed), control_image=Image.fromarray(window.control[0]),
+            controlnet_conditioning_scale=self.strength, **self.bare_arguments(window),
+        )  # fmt: skip
+        return np.asarray(output.images[0])[None]
+
+    def test_the_control_picture_and_its_strength_have_effect(self, pipeline: Pipeline) -> None:
+        window = self.request()
+        made = run(pipeline, window)
+        assert distance(made, run(pipeline, replace(window, control=picture(3)[None]))) > 0
+        assert distance(made, run(pipeline, replace(window, settings={"control_net_weight": 0.1}))) > 0
+
+    def test_without_a_control_picture_it_is_the_plain_model(self, pipeline: Pipeline) -> None:
+        window = replace(self.request(), control=None)
+        assert distance(run(pipeline, window), run(pipeline, self.request())) > 0
+        assert_starts_from(pipeline, window)
+
+    def test_it_repaints_under_control_or_says_that_it_cannot(self, model: ModelDef, pipeline: Pipeline) -> None:
+        if model.get("pipeline_repaint_with_control"):
+            assert_repaints(pipeline, self.request())
+            return
+        with pytest.raises(SettingsError, match="image_mask: this model repaints without a control picture"):
+            assert_repaints(pipeline, self.request())
+        assert_repaints(pipeline, replace(self.request(), control=None))
 
 
 def bare_pipeline(folder: Path, name: str = "", **parts: Any) -> Any:

@@ -15,10 +15,11 @@ from shared.core.contracts import Pipeline, WindowRequest
 from shared.core.errors import SettingsError
 from shared.core.settings import problems
 from tests.fakes.model_defs import family_model
-from tests.fakes.tiny_flux import save
+from tests.fakes.tiny_flux import save, save_control
 from tests.models.contract import run
 from tests.models.picture_contract import (
     SIDE_PX,
+    ControlContract,
     PictureContract,
     assert_looks_at_references,
     assert_repaints,
@@ -68,6 +69,14 @@ class TestFluxDev(FluxContract):
         window = replace(self.request(), source=picture()[None], denoising_strength=0.1)
         with pytest.raises(SettingsError, match=r"denoising_strength: 0\.1 of 3 steps"):
             run(pipeline, window)
+
+
+class TestFluxControl(ControlContract, FluxContract):
+    architecture = "flux_control"
+    base = "flux"
+    control_class = "FluxControlNetModel"
+    save_control = staticmethod(save_control)
+    bare_class = "FluxControlNetPipeline"
 
 
 class TestFluxSchnell(FluxContract):

@@ -68,6 +68,13 @@ class TestFlux2Klein(Flux2Contract):
         assert_repaints(pipeline, replace(window, references=window.references[:1]))
 
 
+class TestFlux2KleinKV(Flux2Contract):
+    architecture = "flux2_klein_9b_kv"
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"image_refs": [f"{index}.png" for index in range(11)], "image_mask": "a.png"}
+
+
 class TestFlux2KleinBase(Flux2Contract):
     architecture = "flux2_klein_base_4b"
     references = 0

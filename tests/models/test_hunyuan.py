@@ -12,6 +12,7 @@ import torch
 from diffusers import (
     HunyuanVideo15ImageToVideoPipeline,
     HunyuanVideo15Pipeline,
+    HunyuanVideoFramepackPipeline,
     HunyuanVideoImageToVideoPipeline,
     HunyuanVideoPipeline,
 )
@@ -55,8 +56,9 @@ class HunyuanContract(PipelineContract):
         pipe = self.pipeline_class.from_pretrained(folder)
         pipe.set_progress_bar_config(disable=True)
         return pipe(
-            prompt=window.prompt, negative_prompt=window.negative_prompt, num_frames=9, num_inference_steps=STEPS,
-            generator=torch.Generator("cpu").manual_seed(window.seed), output_type="np", **self.bare_arguments(pipe),
+            prompt=window.prompt, negative_prompt=window.negative_prompt, num_inference_steps=STEPS, output_type="np",
+            generator=torch.Generator("cpu").manual_seed(window.seed),
+            **{"num_frames": 9, **self.bare_arguments(pipe)},
         ).frames[0]  # fmt: skip
 
     def bare_arguments(self, pipe: Any) -> dict[str, Any]:
@@ -109,6 +111,34 @@ class FirstImageToVideo(ImageToVideo):
     architecture = "hunyuan_i2v"
     pipeline_class = HunyuanVideoImageToVideoPipeline
     definition = {"text_length": TEXT_LENGTH}
+
+
+class TestFramepack(ImageToVideo):
+    """One section of 37 frames; longer clips are sections in turn, the last one first."""
+
+    architecture = "hunyuan_framepack"
+    pipeline_class = HunyuanVideoFramepackPipeline
+    definition = {"text_length": TEXT_LENGTH, "extra_parts": {}}
+    side = 32
+
+    def request(self) -> WindowRequest:
+        first, last = (picture(seed)[:, : self.side] for seed in (0, 1))
+        return replace(super().request(), width=self.side, num_frames=37, image_start=first, image_end=last)
+
+    def bare_arguments(self, pipe: Any) -> dict[str, Any]:
+        first, last = (Image.fromarray(picture(seed)[:, : self.side]) for seed in (0, 1))
+        given = {"width": self.side, "num_frames": 33, "image": first, "last_image": last}
+        return super().bare_arguments(pipe) | given
+
+    def test_a_longer_clip_is_made_from_its_end(self, pipeline: Any) -> None:
+        told: list[str] = []
+        window = replace(self.request(), num_frames=73)
+        result = pipeline(window, lambda step: told.append(step.phase), lambda: False)
+        assert result.frames[0].shape == (73, HEIGHT, self.side, 3)
+        assert told == ["Encoding prompt", *(*("Denoising",) * (STEPS + 1), "VAE decoding") * 2]
+
+    def unsupported(self) -> dict[str, Any]:
+        return {"video_source": "clip.mp4", "image_mask": PICTURE, "sample_solver": "euler"}
 
 
 class ImageToVideo15(ImageToVideo):

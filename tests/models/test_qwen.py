@@ -18,10 +18,11 @@ from PIL import Image
 from models.qwen import handler, pipeline
 from shared.core.contracts import Pipeline, WindowRequest
 from shared.core.errors import SettingsError
-from tests.fakes.tiny_qwen import save
+from tests.fakes.tiny_qwen import save, save_control
 from tests.models.contract import run
 from tests.models.picture_contract import (
     SIDE_PX,
+    ControlContract,
     PictureContract,
     assert_looks_at_references,
     assert_repaints,
@@ -76,6 +77,14 @@ class TestQwenImage(QwenContract):
 
     def test_it_repaints(self, pipeline: Pipeline) -> None:
         assert_repaints(pipeline, self.request())
+
+
+class TestQwenControl(ControlContract, QwenContract):
+    architecture = "qwen_image_control_20B"
+    base = "qwen_image_20B"
+    control_class = "QwenImageControlNetModel"
+    save_control = staticmethod(save_control)
+    bare_class = "QwenImageControlNetPipeline"
 
 
 class TestQwenEdit(QwenContract):
