@@ -172,7 +172,8 @@ class LoadOptions:
     are streamed, `reserved_share` of main memory may be pinned (0: as much as helps), `vram_share` of the card is for
     weights. `vae_tiling`: 0 by need, 1 never, 2 and 3 in tiles of 256 and 128 pixels. `leaner` is the second attempt
     after memory ran out: least on the card, smallest tiles. `compile` "transformer" compiles the denoiser's blocks.
-    `joint_passes` asks the denoiser for both sides of guidance at once, where it can.
+    `joint_passes` asks the denoiser for both sides of guidance at once, where it can. With `leaves_out_loras` a LoRA
+    that does not fit is left out and told, instead of refused.
     """
 
     device: str = "cpu"
@@ -189,6 +190,7 @@ class LoadOptions:
     leaner: bool = False
     compile: str = ""
     joint_passes: bool = False
+    leaves_out_loras: bool = False
 
 
 class Control:

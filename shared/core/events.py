@@ -75,7 +75,8 @@ class Output(TaskEvent):
     """A finished file.
 
     `path` is absolute, `settings` what is embedded in the file, `artifact` the in-memory media asked for with
-    `_api` (see results.GeneratedArtifact.from_payload), `index` counts the task's files from 0.
+    `_api` (see results.GeneratedArtifact.from_payload), `index` counts the task's results from 0
+    (the layers of a picture have numbers of their own, from 10000).
     """
 
     path: str

@@ -26,7 +26,7 @@ LORA_FOLDERS = (
 UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
     "debug_deepy", "share", "theme", "lock_model", "betatest", "debug_gen_form",
-    "check_loras", "multiple_images", "compile", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
+    "multiple_images", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B",
     "i2v_14B",
 )  # fmt: skip
@@ -153,7 +153,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     for name in ("t2v", "i2v", "t2v-14B", "t2v-1-3B", "vace-1-3B", "i2v-1-3B", "i2v-14B"):
         group.add_argument(f"--{name}", action="store_true", help="start with this model")
     group.add_argument("--lora-preset", metavar="NAME", default="", help="LoRA preset to start with")
-    group.add_argument("--check-loras", action="store_true", help="leave out LoRAs that do not fit")
+    group.add_argument("--check-loras", action="store_true", help="leave out LoRAs that do not fit, and tell which")
     group.add_argument("--multiple-images", action="store_true", help="several start images")
     group.add_argument("--seed", type=int, default=-1, metavar="N", help="default seed")
     group.add_argument("--frames", type=int, default=0, metavar="N", help="default length in frames (0: the model's)")
@@ -173,7 +173,7 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
         "--vram-safety-coefficient", type=float, default=0.8, metavar="SHARE", help="share of VRAM in use"
     )
     group.add_argument("--attention", choices=("", *ATTENTION_MODES), default="", help="attention code")
-    group.add_argument("--compile", action="store_true", help="compile the transformer")
+    group.add_argument("--compile", action="store_true", help="compile the blocks of the transformer")
     group.add_argument("--fp16", action="store_true", help="16-bit floats of the older kind")
     group.add_argument("--bf16", action="store_true", help="16-bit brain floats")
     group.add_argument(

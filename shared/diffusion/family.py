@@ -93,6 +93,7 @@ class DiffusersFamily:
         from shared.diffusion.compiling import compile_blocks
         from shared.diffusion.joint_passes import allow_joint_passes
         from shared.diffusion.loading import load_pipeline
+        from shared.diffusion.lora import leave_out_loras
         from shared.diffusion.offload import place
 
         architecture = self.table[model.architecture]
@@ -104,6 +105,7 @@ class DiffusersFamily:
         stays = place(pipe, options) == "resident"
         compile_blocks(pipe, options.compile if stays else "", options.device)
         allow_joint_passes(pipe, options.joint_passes and not options.leaner)
+        leave_out_loras(pipe, options.leaves_out_loras)
         return driver_class(pipe, model, keeps_weights=stays)
 
 

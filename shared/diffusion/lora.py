@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
 
 _CONTENTS = "_lora_contents"
+_LEAVES_OUT = "_leaves_out_loras"
 
 
 @dataclass(frozen=True)
@@ -156,14 +157,37 @@ def _sync(
             wanted = {name for name in networks if schedule.uses(name, use.multiplier)}
             has = contents.get(use.adapter)
             missing = {name for name in wanted if use.adapter not in adapters_of(networks[name])}
-            if has is None or missing & has:
+            if has is not None and not missing & has:
+                continue
+            try:
                 fitted = fit(read_lora(use.name, use.path), pipe)
-                _tell(use, fitted, on_step)
                 _load(pipe, networks, use, fitted, missing)
-                contents[use.adapter] = _contents(fitted, networks)
+            except SettingsError as refusal:
+                if not _leaves_out(networks):
+                    raise
+                _take_off(pipe, networks, {other.adapter for other in uses} - {use.adapter})
+                _tell_left_out(refusal, on_step)
+                continue
+            _tell(use, fitted, on_step)
+            contents[use.adapter] = _contents(fitted, networks)
     except BaseException:
         remove_loras(pipe)
         raise
+
+
+def leave_out_loras(pipe: Any, is_wished: bool) -> None:
+    """Let LoRAs that do not fit `pipe` be left out and told, instead of refused."""
+    for network in denoisers(pipe).values():
+        network.__dict__[_LEAVES_OUT] = is_wished
+
+
+def _leaves_out(networks: Mapping[str, nn.Module]) -> bool:
+    return any(network.__dict__.get(_LEAVES_OUT) for network in networks.values())
+
+
+def _tell_left_out(refusal: SettingsError, on_step: Callable[[Step], None] | None) -> None:
+    if on_step is not None:
+        on_step(Step("", notice=f"{refusal} It is left out (--check-loras)."))
 
 
 def _contents(fitted: Fitted, networks: Mapping[str, nn.Module]) -> set[str]:

@@ -30,6 +30,7 @@ _ENDINGS: tuple[tuple[str, str], ...] = tuple(
         "bias": (".lora_B.bias", ".lora_up.bias", ".diff_b"),
         "diff": (".diff",),
         "alpha": (".lora.alpha", ".alpha"),
+        "mid": (".lora_mid.weight",),
         "dora": (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.weight"),
         **{name: (f".{name}",) for name in (
             "lokr_w1", "lokr_w2", "lokr_w1_a", "lokr_w1_b", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
@@ -39,7 +40,6 @@ _ENDINGS: tuple[tuple[str, str], ...] = tuple(
     for ending in endings
 )  # fmt: skip
 
-_TOLD_AS = {"dora": "DoRA", "lokr_t2": "LoKr with Tucker factors", "hada_t1": "LoHa with Tucker factors"}
 _FLOATS_TO_WIDEN = tuple(
     getattr(torch, name) for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 )
@@ -50,8 +50,8 @@ class LoraFile:
     """The tensors of a file.
 
     `tensors` are those of the file by their own keys (8-bit floats widened), `layers` the same by module and kind
-    (A, B, bias, diff, alpha, lokr_*, hada_*), `other` the keys that are none of these. `metadata` is what diffusers
-    wrote about rank and alpha.
+    (A, B, mid, bias, diff, alpha, dora, lokr_*, hada_*), `other` the keys that are none of these. `metadata` is
+    what diffusers wrote about rank and alpha.
     """
 
     name: str
@@ -105,22 +105,58 @@ def split_key(key: str) -> tuple[str, str]:
 def low_rank(file: LoraFile, module: str) -> dict[str, torch.Tensor]:
     """One layer as the factors A (r, in) and B (out, r) and maybe a bias (out), with alpha in them.
 
-    A LoHa is written as a LoRA of rank r * r, which it is exactly; a full difference as one of full rank.
+    A LoHa is written as a LoRA of rank r * r, which it is exactly; a full difference as one of full rank. Tucker
+    factors of a convolution are multiplied out. `dora` (out), of a DoRA, is the length of each row of the result.
     """
     parts = file.layers[module]
     found: dict[str, torch.Tensor] = {}
     if "A" in parts and "B" in parts:
         rank = parts["A"].shape[0]
         scale = float(parts["alpha"]) / rank if "alpha" in parts else 1.0
-        found = {"A": parts["A"], "B": _scaled(parts["B"], scale)}
+        down = parts["A"] if "mid" not in parts else _with_core(parts["mid"], parts["A"])
+        found = {"A": down, "B": _scaled(parts["B"], scale)}
+        if "dora" in parts:
+            found["dora"] = _row_lengths(file, module, parts["dora"], parts["B"].shape[0])
+    elif _is_of_convolution(parts):
+        found = _of_full_rank(_kronecker_product(file, module))
+    elif "hada_t1" in parts:
+        found = _of_full_rank(_tucker_hadamard(parts))
     elif "hada_w1_a" in parts:
         found = _from_hadamard(file, module, parts)
-    elif "diff" in parts and parts["diff"].ndim == 2:
-        identity = torch.eye(parts["diff"].shape[0], dtype=parts["diff"].dtype)
-        found = {"A": parts["diff"], "B": identity}
+    elif "diff" in parts and parts["diff"].ndim >= 2:
+        found = _of_full_rank(parts["diff"])
     if "bias" in parts:
         found["bias"] = parts["bias"]
     return found
+
+
+def _with_core(core: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """The inner and the lower factor of a convolution as one: (r, r, k, k) and (r, in, 1, 1) as (r, in, k, k)."""
+    return torch.einsum("srkl,ri->sikl", core.float(), down.flatten(1).float()).to(down.dtype)
+
+
+def _row_lengths(file: LoraFile, module: str, scale: torch.Tensor, rows: int) -> torch.Tensor:
+    if scale.numel() != rows or (scale.ndim > 1 and scale.shape[0] != rows):
+        raise file.refuse(f"is a DoRA with lengths of columns (layer {module}); only those of rows can be applied.")
+    return scale.flatten()
+
+
+def _tucker(core: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Core (i, j, k, k), (i, out) and (j, in) as the weight (out, in, k, k) of a convolution."""
+    return torch.einsum("ijkl,io,jc->ockl", core.float(), left.float(), right.float())
+
+
+def _tucker_hadamard(parts: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    first = _tucker(parts["hada_t1"], parts["hada_w1_a"], parts["hada_w1_b"])
+    second = _tucker(parts["hada_t2"], parts["hada_w2_a"], parts["hada_w2_b"])
+    scale = float(parts["alpha"]) / parts["hada_w1_b"].shape[0] if "alpha" in parts else 1.0
+    return (first * second * scale).to(parts["hada_w1_a"].dtype)
+
+
+def _of_full_rank(weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A difference (out, in, ...) of weights as two factors: itself, and the identity."""
+    identity = torch.eye(weight.shape[0], dtype=weight.dtype)
+    return {"A": weight, "B": identity.reshape(*identity.shape, *(1,) * (weight.ndim - 2))}
 
 
 def kronecker(file: LoraFile, module: str) -> dict[str, torch.Tensor]:
@@ -132,6 +168,27 @@ def kronecker(file: LoraFile, module: str) -> dict[str, torch.Tensor]:
         first = "lokr_w1" if "lokr_w1" in parts else "lokr_w1_a"
         parts[first] = _scaled(parts[first], float(alpha) / decomposed.shape[0])
     return parts
+
+
+def is_kronecker(file: LoraFile, module: str) -> bool:
+    """Whether a layer is a LoKr of two matrices; that of a convolution is one of full rank here."""
+    parts = file.layers[module]
+    return any(kind.startswith("lokr_") for kind in parts) and not _is_of_convolution(parts)
+
+
+def _is_of_convolution(parts: Mapping[str, torch.Tensor]) -> bool:
+    return "lokr_t2" in parts or ("lokr_w2" in parts and parts["lokr_w2"].ndim > 2)
+
+
+def _kronecker_product(file: LoraFile, module: str) -> torch.Tensor:
+    """The difference (out, in, k, k) of a convolution's weight, with alpha in it."""
+    parts = kronecker(file, module)
+    first = parts["lokr_w1"] if "lokr_w1" in parts else parts["lokr_w1_a"].float() @ parts["lokr_w1_b"].float()
+    second = parts.get("lokr_w2")
+    if second is None:
+        second = _tucker(parts["lokr_t2"], parts["lokr_w2_a"], parts["lokr_w2_b"])
+    whole = torch.einsum("ab,cdk->acbdk", first.float(), second.flatten(2).float())
+    return whole.reshape(first.shape[0] * second.shape[0], -1, *second.shape[2:]).to(first.dtype)
 
 
 def _from_hadamard(file: LoraFile, module: str, parts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -168,10 +225,10 @@ def _check_kinds(file: LoraFile) -> None:
     if not file.layers:
         shown = ", ".join(list(file.tensors)[:3]) or "nothing"
         raise file.refuse(f"is no LoRA: it holds {shown}. A LoRA has pairs of small matrices a layer.")
-    for parts in file.layers.values():
-        for kind, words in _TOLD_AS.items():
-            if kind in parts:
-                raise file.refuse(f"is a {words}, a kind of LoRA that is not supported. Use a plain LoRA of the style.")
+    doras = sum("dora" in parts for parts in file.layers.values())
+    matrices = sum("A" in parts or "hada_w1_a" in parts for parts in file.layers.values())
+    if doras and (doras != matrices or any("dora" in parts and "A" not in parts for parts in file.layers.values())):
+        raise file.refuse("is a DoRA in part only; such a file cannot be applied. Use a plain LoRA of the style.")
     for module, parts in file.layers.items():
         if ("A" in parts) != ("B" in parts):
             raise file.refuse(f"is incomplete: the layer {module} has only one of its two matrices.")

@@ -14,7 +14,7 @@ from diffusers.utils import convert_unet_state_dict_to_peft
 from torch import nn
 
 from shared.core.errors import SettingsError
-from shared.diffusion.lora_file import LoraFile, kronecker, low_rank, split_key
+from shared.diffusion.lora_file import LoraFile, is_kronecker, kronecker, low_rank, split_key
 from shared.diffusion.lora_names import known_names
 
 DENOISERS = ("transformer", "transformer_2", "transformer_ref", "unconditional_transformer", "unet", "prior")
@@ -148,7 +148,7 @@ def _changes_no_matrix(parts: Mapping[str, torch.Tensor]) -> bool:
 def _layer_state(file: LoraFile, layer: str, module: nn.Module) -> dict[str, torch.Tensor]:
     """The tensors of one layer by peft's endings. Raises SettingsError where the shapes do not fit."""
     sizes = _sizes(module) or (0, 0)
-    if any(kind.startswith("lokr_") for kind in file.layers[layer]):
+    if is_kronecker(file, layer):
         factors = kronecker(file, layer)
         _check_sizes(file, layer, _kronecker_sizes(factors), sizes)
         return factors
@@ -165,6 +165,8 @@ def _layer_state(file: LoraFile, layer: str, module: nn.Module) -> dict[str, tor
         kernel = (1,) * len(module.kernel_size)  # type: ignore[arg-type]
         down, up = down.reshape(*down.shape, *kernel), up.reshape(*up.shape, *kernel)
     state = {"lora_A.weight": down.contiguous(), "lora_B.weight": up.contiguous()}
+    if "dora" in factors:
+        state["lora_magnitude_vector"] = factors["dora"].float()
     return state | ({"lora_B.bias": factors["bias"]} if "bias" in factors else {})
 
 

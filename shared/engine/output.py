@@ -36,6 +36,8 @@ Frame = NDArray[np.uint8]
 
 # The codec of each `image_format`, where the configuration has another format.
 IMAGE_CODECS: Mapping[str, str] = {"png": "png", "jpg": "jpeg_95", "webp": "webp_90"}
+# Layer n of result i is output n * LAYER_INDEX + i of its task.
+LAYER_INDEX = 10_000
 # Below the folder of the outputs: what there is of clips that are being made, or were not finished.
 PARTIAL_FOLDER = "partial"
 
@@ -60,6 +62,10 @@ class Product:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
+def _layer_path(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}_layer{number}.png")
+
+
 class OutputWriter:
     """Saves the results of one task."""
 
@@ -82,6 +88,7 @@ class OutputWriter:
         media_type = _media_type_of(path)
         settings = self._told(read_settings(path) or {})
         self._report.emit(Output, path=str(path), media_type=media_type, settings=settings, index=index)
+        self._tell_layers(path, index, settings)
         return True
 
     def save(self, product: Product) -> Path:
@@ -95,8 +102,7 @@ class OutputWriter:
         if ledger is not None:
             ledger.reserve(self._task.id, product.index, str(path), media_type=product.media_type, settings=settings)
         self._write(replace(product, frames=shown), path, settings)
-        for number, layer in enumerate(product.layers, start=1):
-            save_image(layer, path.with_name(f"{path.stem}_layer{number}.png"), "png")
+        self._save_layers(product, path, settings)
         if ledger is not None:
             ledger.commit(self._task.id, product.index)
         self._drop_partial(product)
@@ -108,8 +114,22 @@ class OutputWriter:
             artifact=self._artifact(product, path, kept, audio) if frames or audio else None,
             index=product.index,
         )
+        self._tell_layers(path, product.index, settings)
         self._report.status(f"New {product.media_type} saved to Path: {path}")
         return path
+
+    def _save_layers(self, product: Product, path: Path, settings: dict[str, Any]) -> None:
+        inside = settings if self._services.config.get("metadata_type") == "metadata" else None
+        for number, layer in enumerate(product.layers, start=1):
+            save_image(layer, _layer_path(path, number), "png", inside)
+
+    def _tell_layers(self, path: Path, index: int, settings: dict[str, Any]) -> None:
+        """The layers beside a picture, each as an output of its own."""
+        number = 1
+        while (layer := _layer_path(path, number)).is_file():
+            place = number * LAYER_INDEX + index
+            self._report.emit(Output, path=str(layer), media_type="image", settings=self._told(settings), index=place)
+            number += 1
 
     def _told(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a result as its caller finds them: with the id of the task."""

@@ -99,6 +99,7 @@ def load_options(config: Config, device: str, settings: Mapping[str, Any], media
         text_encoder_quantization=str(config.get("text_encoder_quantization") or ""),
         compile=str(config.get("compile") or ""),
         joint_passes=bool(config.get("boost")),
+        leaves_out_loras=bool(config.get("check_loras")),
         preload_mb=float(config.get("preload_in_VRAM") or 0),
         reserved_share=float(config.get("perc_reserved_mem_max", 0) or 0),
         vram_share=float(config.get("vram_safety_coefficient", 0.8) or 0.8),

@@ -298,6 +298,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
         "perc_reserved_mem_max": args.perc_reserved_mem_max or "",
         "vram_safety_coefficient": args.vram_safety_coefficient if args.vram_safety_coefficient != 0.8 else "",
         "vae_config": args.vae_config,
+        "compile": "transformer" if args.compile else "",
+        "check_loras": args.check_loras or "",
         "offline": args.offline or "",
         "allow_private_urls": args.allow_private_urls or "",
         "transformer_dtype_policy": "fp16" if args.fp16 else "bf16" if args.bf16 else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,35 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from shared.core.contracts import Step
 from shared.core.errors import SettingsError
-from shared.diffusion.lora import adapters_of, apply_loras, remove_loras, text_adapters
+from shared.diffusion.lora import adapters_of, apply_loras, leave_out_loras, remove_loras, text_adapters
 from shared.diffusion.lora_fit import denoisers
 from tests.fakes import tiny_lora
 from tests.fakes.lora_runs import MODEL, STEPS, close, latents, request
 from tests.fakes.model_defs import wan_model
 from tests.fakes.tiny_wan import BUILDERS
-
-
-@pytest.fixture(scope="module")
-def shared_pipe() -> Any:
-    torch.set_num_threads(1)
-    pipe = BUILDERS["t2v"]()
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.fixture
-def pipe(shared_pipe: Any) -> Iterator[Any]:
-    yield shared_pipe
-    remove_loras(shared_pipe)
-
-
-@pytest.fixture
-def lora(pipe: Any, tmp_path: Path) -> Path:
-    return tiny_lora.write_lora(tmp_path / "style.safetensors", pipe.transformer)
 
 
 def test_on_is_what_diffusers_makes_with_the_fused_file_and_off_is_the_base(pipe: Any, lora: Path) -> None:
@@ -53,6 +35,46 @@ def test_on_is_what_diffusers_makes_with_the_fused_file_and_off_is_the_base(pipe
     pipe.unfuse_lora()
     pipe.unload_lora_weights()
     assert close(on, fused)
+
+
+def test_a_lora_that_does_not_fit_can_be_left_out_beside_one_that_does(pipe: Any, lora: Path, tmp_path: Path) -> None:
+    """As `--check-loras` asks."""
+    alien = tiny_lora.write_lora(tmp_path / "alien.safetensors", BUILDERS["vace_1.3B"]().transformer)
+    state = {name.replace("blocks", "double_blocks"): value for name, value in load_file(alien).items()}
+    save_file(state, alien)
+    expected, told = latents(pipe, request(lora)), list[Step]()
+    leave_out_loras(pipe, True)
+    try:
+        with torch.inference_mode(), apply_loras(pipe, MODEL, request(alien, lora), told.append):
+            made = latents(pipe)
+        assert np.array_equal(made, expected)
+        assert len(told) == 1 and "alien" in told[0].notice and "left out (--check-loras)" in told[0].notice
+    finally:
+        leave_out_loras(pipe, False)
+    with pytest.raises(SettingsError, match="alien"):
+        latents(pipe, request(alien, lora))
+
+
+def test_a_dora_gives_each_row_its_length(pipe: Any, tmp_path: Path) -> None:
+    random, tensors, expected = torch.Generator().manual_seed(3), {}, {}
+    layers = tiny_lora.linear_layers(pipe.transformer)
+    for name, (down, up) in tiny_lora.factors(pipe.transformer).items():
+        lengths = torch.rand(up.shape[0], 1, generator=random) + 0.5
+        tensors |= {f"transformer.{name}.lora_A.weight": down, f"transformer.{name}.lora_B.weight": up}
+        tensors[f"transformer.{name}.dora_scale"] = lengths
+        changed = layers[name].weight.data + 0.5 * up @ down
+        expected[name] = lengths * changed / changed.norm(dim=1, keepdim=True)
+    file = tiny_lora.save(tmp_path / "dora.safetensors", tensors)
+    base = latents(pipe)
+    made = latents(pipe, request(file, multipliers="0.5"))
+    assert np.array_equal(latents(pipe, request()), base)
+    before = {name: layer.weight.data.clone() for name, layer in layers.items()}
+    for name, weight in expected.items():
+        layers[name].weight.data.copy_(weight)
+    assert close(latents(pipe), made)
+    for name, weight in before.items():
+        layers[name].weight.data.copy_(weight)
+    assert not close(made, base)
 
 
 def test_strength_zero_is_the_base(pipe: Any, lora: Path) -> None:
@@ -216,7 +238,9 @@ def pair(module: str, inputs: int, outputs: int) -> dict[str, torch.Tensor]:
         (pair("transformer.transformer_blocks.0.audio_attn1.to_q", 8, 8), "a LoRA for LTX-2"),
         ({"blocks.0.attn1.to_q.weight": torch.zeros(24, 24)}, "is no LoRA: it holds blocks.0.attn1.to_q.weight"),
         ({**pair("transformer.blocks.0.attn1.to_q", 24, 24), "transformer.blocks.0.attn1.to_q.dora_scale":
-          torch.zeros(24)}, "is a DoRA"),
+          torch.ones(1, 24)}, "is a DoRA with lengths of columns"),
+        ({**pair("transformer.blocks.0.attn1.to_q", 24, 24), "transformer.blocks.0.attn1.to_q.dora_scale":
+          torch.ones(24), **pair("transformer.blocks.0.attn1.to_k", 24, 24)}, "is a DoRA in part only"),
         ({"transformer.blocks.0.attn1.to_q.lora_A.weight": torch.zeros(2, 24)}, "has only one of its two matrices"),
     ],
 )  # fmt: skip

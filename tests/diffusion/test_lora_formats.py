@@ -105,3 +105,53 @@ def test_text_encoders_get_their_part_and_lose_it_again(sdxl: Any, tmp_path: Pat
         layers[name].weight.data.add_(0.5 * 0.5 * up @ down)
     assert not torch.allclose(on, base, atol=1e-4)
     assert torch.allclose(made(sdxl), on, atol=1e-4)
+
+
+def tucker(core: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """(i, j, k, k), (i, out) and (j, in) as the weight of a convolution, place by place."""
+    kernel = torch.zeros(left.shape[1], right.shape[1], *core.shape[2:])
+    for row in range(core.shape[2]):
+        for column in range(core.shape[3]):
+            kernel[:, :, row, column] = left.T @ core[:, :, row, column] @ right
+    return kernel
+
+
+def some(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))) * 0.3
+
+
+def convolution_parts(kind: str, outputs: int, inputs: int, side: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """The tensors of a file for a convolution, and what they add to its weight."""
+    core = some(RANK, RANK, side, side)
+    if kind == "mid":
+        down, up = some(RANK, inputs, 1, 1), some(outputs, RANK, 1, 1)
+        parts = {"lora_down.weight": down, "lora_up.weight": up, "lora_mid.weight": core}
+        return parts, tucker(core, up.flatten(1).T, down.flatten(1))
+    if kind == "hada":
+        pairs = [(some(RANK, outputs), some(RANK, inputs)), (some(RANK, outputs).flip(0), some(RANK, inputs).flip(0))]
+        parts = {}
+        for number, (left, right) in enumerate(pairs, start=1):
+            parts |= {f"hada_t{number}": core, f"hada_w{number}_a": left, f"hada_w{number}_b": right}
+        return parts, tucker(core, *pairs[0]) * tucker(core, *pairs[1])
+    if kind == "lokr":
+        left, right, first = some(RANK, outputs // 2), some(RANK, inputs // 2), some(2, 2)
+        parts = {"lokr_w1": first, "lokr_t2": core, "lokr_w2_a": left, "lokr_w2_b": right}
+        return parts, torch.kron(first[:, :, None, None], tucker(core, left, right))
+    whole = some(outputs, inputs, side, side)
+    return {"diff": whole}, whole
+
+
+@pytest.mark.parametrize("kind", ["mid", "hada", "lokr", "diff"])
+def test_convolutions_take_tucker_factors(kind: str, sdxl: Any, tmp_path: Path) -> None:
+    name = next(name for name, part in sdxl.unet.named_modules() if name.endswith("resnets.0.conv1"))
+    layer = sdxl.unet.get_submodule(name)
+    parts, delta = convolution_parts(kind, *layer.weight.shape[:3])
+    prefix = "lora_unet_" + name.replace(".", "_")
+    file = save(tmp_path / "tucker.safetensors", {f"{prefix}.{part}": value.clone() for part, value in parts.items()})
+    base = made(sdxl)
+    on = made(sdxl, request(file))
+    remove_loras(sdxl)
+    assert torch.equal(made(sdxl), base)
+    layer.weight.data.add_(0.5 * delta)
+    assert not torch.allclose(on, base, atol=1e-4)
+    assert torch.allclose(made(sdxl), on, atol=1e-4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,9 @@ import torch
 from shared.core.contracts import LoadOptions
 from shared.diffusion.lora import remove_loras
 from shared.diffusion.offload import _stream_with_mmgp, mmgp_arguments
-from tests.fakes import tiny_lora
 from tests.fakes.lora_runs import close, latents, request
 from tests.fakes.mmgp_on_cpu import run_on_cpu
 from tests.fakes.tiny_wan import BUILDERS
-
-
-@pytest.fixture(scope="module")
-def shared_pipe() -> Any:
-    torch.set_num_threads(1)
-    pipe = BUILDERS["t2v"]()
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.fixture
-def pipe(shared_pipe: Any) -> Iterator[Any]:
-    yield shared_pipe
-    remove_loras(shared_pipe)
-
-
-@pytest.fixture
-def lora(pipe: Any, tmp_path: Path) -> Path:
-    return tiny_lora.write_lora(tmp_path / "style.safetensors", pipe.transformer)
 
 
 def test_weights_in_groups_or_in_8_bit_take_loras_too(lora: Path, pipe: Any) -> None:

@@ -148,10 +148,11 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_flags_of_wangp_start_scripts_are_accepted_and_told(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    given = ("--list-models", "--attention", "sdpa", "--profile", "4", "--compile", "--lora-dir-flux", "x", "--test")
+    known = ("--attention", "sdpa", "--profile", "4", "--compile", "--lora-dir-flux", "x")
+    given = ("--list-models", *known, "--multiple-images", "--test")
     code, _, _ = run(*given)
     assert code == 0
-    assert caplog.messages == [f"{flag} has no effect in this version." for flag in ("--compile", "--test")]
+    assert caplog.messages == [f"{flag} has no effect in this version." for flag in ("--multiple-images", "--test")]
 
 
 def test_a_lora_preset_that_is_not_there_is_told(run: Run) -> None:

@@ -21,6 +21,7 @@ from shared.engine.generate_task import run_task
 from shared.engine.model_manager import ModelManager
 from shared.engine.registry import Registry
 from shared.engine.services import Services
+from shared.media.metadata import read_settings
 from tests.fakes import tiny_flux, tiny_qwen, tiny_z_image
 from tests.models.picture_contract import SIDE_PX, left_half, picture
 
@@ -121,8 +122,9 @@ def test_layers_are_saved_with_alpha_beside_the_picture(studio: Callable[..., St
         patch.setattr(pipeline_qwenimage_layered, "calculate_dimensions", lambda area, ratio: own(SIDE_PX**2, ratio))
         patch.setattr(qwen_pipeline, "size_of_area", lambda side_px, ratio: (SIDE_PX, SIDE_PX))
         layered = studio("qwen_image_layered_20B", tiny_qwen.save)
-        (made,) = layered.make("qwen_image_layered_20B", image_refs=[photo], custom_settings={"layers": 3})
-    layers = sorted(made.parent.glob(f"{made.stem}_layer*.png"))
+        made, *layers = layered.make("qwen_image_layered_20B", image_refs=[photo], custom_settings={"layers": 3})
+    assert layers == sorted(made.parent.glob(f"{made.stem}_layer*.png"))
+    assert read_settings(layers[0])["custom_settings"] == {"layers": 3}
     assert [Image.open(layer).mode for layer in layers] == ["RGBA"] * 3
     assert Image.open(made).size == (SIDE_PX, SIDE_PX)
 
