@@ -25,7 +25,7 @@ LORA_FOLDERS = (
 # Accepted for the sake of WanGP's start scripts; `unserved_flags` names those in use.
 UNSERVED = (
     "ask_deepy", "mcp", "mcp_transport", "mcp_host", "mcp_port", "mcp_console_output", "mcp_allow_read_file_system",
-    "debug_deepy", "share", "theme", "lock_model", "betatest", "debug_gen_form",
+    "debug_deepy", "share", "lock_model", "betatest", "debug_gen_form",
     "multiple_images", "convrot", "test", "save_masks", "save_speakers", "refresh_catalog",
     "refresh_full_catalog", "merge_catalog", "settings", "t2v", "i2v", "t2v_14B", "t2v_1_3B", "vace_1_3B", "i2v_1_3B",
     "i2v_14B",
@@ -114,7 +114,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--open-browser", action="store_true", help="open the page when it is ready")
     group.add_argument("--auth", metavar="USER:PASSWORD", default="", help="login of the page")
     group.add_argument("--share", action="store_true", help="public link (not in this version)")
-    group.add_argument("--theme", default="", metavar="NAME", help="colours of the page")
+    group.add_argument("--theme", default="", metavar="NAME", help="light or dark, for who has not chosen on the page")
     group.add_argument("--gpu", default="", metavar="DEVICE", help="device of the model, such as cuda:0 or cpu")
     group.add_argument("--lock-config", action="store_true", help="no change of the configuration from the page")
     group.add_argument("--lock-model", action="store_true", help="no change of the model from the page")

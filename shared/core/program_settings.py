@@ -187,6 +187,9 @@ _DECLARED: Mapping[str, tuple[Param, ...]] = {
             "Tiles save memory while frames are drawn and take a little longer.",
             (("By need", 0), ("Never", 1), ("Tiles of 256 pixels", 2), ("Tiles of 128 pixels", 3)),
         ),
+        _on(
+            "boost", "Both sides of guidance at once", "Faster where it gives the same; needs a little more memory."
+        ),
         _choice(
             "compile",
             "Compile the model",

@@ -292,6 +292,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
         **dict.fromkeys(("save_path", "image_save_path", "audio_save_path"), output),
         **dict.fromkeys(("profile", "video_profile", "image_profile", "audio_profile"), args.profile),
         "attention_mode": args.attention,
+        "UI_theme": args.theme if args.theme in ("light", "dark") else "",
         "loras_root": args.loras,
         "lora_dirs": lora_dirs(args) or "",
         "preload_in_VRAM": args.preload or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,11 +12,13 @@ from gradio.components import Component
 
 from shared.core.errors import SettingsError
 from shared.core.params import Param
+from shared.core.styles import style_names
 from shared.ui.texts import setting_help, setting_label, term
 
 MOST_SLIDER_POSITIONS = 2000
 MOST_RADIO_CHOICES = 3
 LENGTH_SHOWN = 241
+LISTED: Mapping[str, Callable[[], Sequence[str]]] = {"styles": style_names}  # lists of names that the core knows
 
 
 def control_for(param: Param, visible: bool) -> Component:
@@ -38,7 +40,7 @@ def kind_of(param: Param) -> str:
         return "switch"
     if param.type == "choice":
         return "choice"
-    if param.name == "activated_loras" or (param.type == "letters" and param.choices):
+    if param.name in ("activated_loras", *LISTED) or (param.type == "letters" and param.choices):
         return "choices"
     return "editable" if param.choices else "text"
 
@@ -91,6 +93,7 @@ def refresh(param: Param, value: Any, visible: bool) -> dict[str, Any]:
 def choices_of(param: Param, value: Any) -> list[tuple[str, Any]]:
     """The choices of a setting; a value from elsewhere is added, so that it stays as it is."""
     choices = [(term(str(label)), choice) for label, choice in param.choices]
+    choices += [(name, name) for name in (LISTED[param.name]() if param.name in LISTED else ())]
     known = [choice for _, choice in choices]
     values = value if isinstance(value, list) else [value]
     if kind_of(param) == "choices":
@@ -127,6 +130,8 @@ def _as_text(value: Any) -> str:
     if not value:
         return ""
     if isinstance(value, Mapping) or any(isinstance(item, Mapping) for item in value):
+        return json.dumps(value, ensure_ascii=False)
+    if any(isinstance(item, Mapping) for item in value):
         return json.dumps(value, ensure_ascii=False)
     return ", ".join(str(item) for item in value)
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from shared.core.errors import ModelNotFound, WanGPError
 from shared.core.lora_multipliers import model_shape
+from shared.core.wildcards import Wildcards
 from shared.media.video import frame_at, probe
 from shared.ui.form_tools import clip_path
 from shared.ui.model_list import model_cost, model_rows
@@ -28,11 +29,11 @@ def add_form_routes(router: APIRouter, runtime: Any) -> None:
 
 
 def _add_models(router: APIRouter, runtime: Any) -> None:
-    @router.get("/models")
+    @router.get("/finder")
     def models() -> JSONResponse:
         return JSONResponse({"models": model_rows(runtime)}, headers=NEVER)
 
-    @router.get("/models/{model_type}")
+    @router.get("/finder/{model_type}")
     def model(model_type: str) -> JSONResponse:
         try:
             return JSONResponse(model_cost(runtime, model_type), headers=NEVER)
@@ -52,13 +53,21 @@ def _add_models(router: APIRouter, runtime: Any) -> None:
 
 
 def _add_prompts(router: APIRouter, runtime: Any) -> None:
+    lists = Wildcards(runtime.root / "wildcards")
+
     @router.get("/prompts")
     def prompts(words: str = "") -> JSONResponse:
         return JSONResponse({"prompts": last_prompts(runtime, words)}, headers=NEVER)
 
     @router.post("/prompt")
     def plan(prompt: str = Body(""), mode: str = Body("PG")) -> JSONResponse:
-        return JSONResponse(prompt_plan(prompt, mode), headers=NEVER)
+        return JSONResponse(prompt_plan(prompt, mode, lists), headers=NEVER)
+
+    @router.get("/wildcards")
+    def wildcards() -> JSONResponse:
+        """The word lists by name, with how many lines each has."""
+        found = [{"name": name, "lines": len(lists[name])} for name in lists]
+        return JSONResponse({"wildcards": found}, headers=NEVER)
 
 
 def _add_clips(router: APIRouter, runtime: Any) -> None:

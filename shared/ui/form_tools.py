@@ -13,6 +13,7 @@ from PIL import Image
 from shared.core.errors import MediaError, WanGPError
 from shared.core.params import Param
 from shared.media.video import frame_at
+from shared.ui.catalogue import UNSEEN
 from shared.ui.controls import kind_of, refresh
 from shared.ui.defaults import default_settings
 from shared.ui.form import KEPT_OVER_MODELS
@@ -90,6 +91,8 @@ class FormTools:
     def _updates(self, params: Mapping[str, Param], values: Mapping[str, Any]) -> Updates:
         updates: Updates = {}
         for name, value in values.items():
+            if name in UNSEEN:
+                continue
             param = params[name]
             if param.is_media:
                 value = uploaded_paths(value) or None

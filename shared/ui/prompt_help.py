@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.core.errors import SettingsError
 from shared.core.prompt_macros import has_macros
 from shared.core.prompts import split_clips
+from shared.core.wildcards import unknown_wildcards
 
 READ = 2000
 MOST_PROMPTS = 60
 MOST_SHOWN = 12
 
 
-def prompt_plan(prompt: str, mode: str) -> dict[str, Any]:
-    """How many clips a prompt makes and of how many prompts each, with their texts; or what is wrong with it."""
+def prompt_plan(prompt: str, mode: str, lists: Mapping[str, list[str]]) -> dict[str, Any]:
+    """How many clips a prompt makes and of how many prompts each, with their texts; or what is wrong with it.
+
+    `unknown` are the wildcards for which there is no list.
+    """
     try:
         clips = split_clips(prompt, mode)
     except SettingsError as error:
@@ -23,6 +28,7 @@ def prompt_plan(prompt: str, mode: str) -> dict[str, Any]:
         "clips": len(clips),
         "windows": max((len(clip) for clip in clips), default=0),
         "has_variables": has_macros(prompt),
+        "unknown": unknown_wildcards(prompt, lists),
         "texts": [unit.text for clip in clips for unit in clip][:MOST_SHOWN],
     }
 

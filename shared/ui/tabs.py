@@ -68,7 +68,7 @@ def own_tabs() -> list[Tab]:
 
 def build_tabs(context: PageContext, further: Sequence[Tab] = ()) -> None:
     """Build every tab in its order."""
-    with gr.Tabs(elem_id="main_tabs", elem_classes=["wg-tabs"]) as context.tabs:
+    with gr.Tabs(elem_id="main_tabs", elem_classes=["wg-tabs"], overflow_behavior="wrap") as context.tabs:
         for tab in sorted([*own_tabs(), *further], key=lambda tab: (tab.order, tab.id)):
             label = tab.label or say("tab_" + tab.id)
             with gr.Tab(label, id=tab.id, elem_id=f"tab_{tab.id}", elem_classes=["wg-tab"]) as context.tab:

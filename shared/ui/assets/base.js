@@ -115,8 +115,6 @@
     return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
   };
 
-  wangp.size = (bytes) => bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
-
   wangp.toast = (text, kind = "info") => {
     let box = document.getElementById("wangp-toasts");
     if (!box) {
@@ -130,23 +128,6 @@
     if (kind !== "error") setTimeout(() => toast.remove(), 7000);
     else setTimeout(() => toast.remove(), 20000);
   };
-
-  // A dialog that is shown at once; it closes with Esc, its cross, or a click beside it.
-  wangp.dialog = (title, ...children) => {
-    const dialog = wangp.el("dialog", { class: "wg-dialog wg-plain", "aria-label": title, onclick: (event) => event.target === dialog && dialog.close() },
-      wangp.el("div", { class: "wg-dialog-head" }, wangp.el("h2", {}, title), wangp.button("close", wangp.say("close"), () => dialog.close(), { bare: true })),
-      wangp.el("div", { class: "wg-dialog-body" }, ...children));
-    document.body.append(dialog);
-    dialog.showModal();
-    return dialog;
-  };
-
-  // JSON of an address under wangp/; null when it cannot be had.
-  wangp.get = async (path, options = {}) => {
-    const answer = await fetch(wangp.url(path), options).catch(() => null);
-    return answer?.ok ? answer.json() : null;
-  };
-  wangp.post = (path, body) => wangp.get(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
   wangp.save = (name, text) => {
     const link = wangp.el("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: name });
@@ -165,6 +146,8 @@
       const id = wangp.shownTab();
       if (id === followTabs.last || wangp.isPlacingTabs) return;
       followTabs.last = id;
+      const chosen = list.querySelector("[aria-selected=true]");
+      if (chosen) list.scrollLeft = chosen.offsetLeft - (list.clientWidth - chosen.clientWidth) / 2;
       if (id !== tabAsked()) history.pushState(null, "", id === "generator" ? location.pathname + location.search : "#" + id);
       wangp.emit("tab", { id });
     };

@@ -8,7 +8,7 @@
   // clipDialog({name: "video_source", source: {path} or {result}, purpose: "trim" or "frame"})
   wangp.clipDialog = async ({ name, source, purpose }) => {
     const where = new URLSearchParams(source);
-    const info = await wangp.get("clip?" + where);
+    const info = await wangp.get("clip?" + where).catch(() => null);
     if (!info) return wangp.toast(say("clip_unreadable"), "error");
     const last = info.frames - 1;
     const trim = purpose === "trim" ? wangp.trimOf(name) : null;
@@ -67,9 +67,8 @@
       wangp.ask("tools", "take_frame", { name, frame, path: source.path, id: source.result });
       dialog.close();
     }
-    const dialog = wangp.dialog(say(purpose === "trim" ? "media_trim" : "media_frame"), picture, strip, ...sliders, fact,
+    const dialog = wangp.narrow(say(purpose === "trim" ? "media_trim" : "media_frame"), picture, strip, ...sliders, fact,
       el("div", { class: "wg-dialog-foot" }, ...foot.filter(Boolean)));
-    dialog.addEventListener("close", () => dialog.remove());
     look(state.start);
   };
 })();

@@ -15,7 +15,12 @@
     drawOpener();
   });
   wangp.on("model", drawOpener);
-  wangp.on("models", () => { fresh = false; if (dialog?.open) load(); });
+  wangp.on("models", async () => {
+    fresh = false;
+    if (!dialog?.open) return;
+    await load();
+    draw();
+  });
   wangp.on("output", () => { fresh = false; });
 
   function drawOpener() {
@@ -30,20 +35,20 @@
 
   async function open() {
     if (!dialog) build();
+    wanted.words = search.value = wanted.family = "";
     dialog.showModal();
-    search.select();
+    search.focus();
     if (!fresh) await load();
-    else draw();
+    drawSides();
+    draw();
     list.querySelector(".chosen")?.scrollIntoView({ block: "center" });
   }
 
   async function load() {
-    const answer = await fetch(wangp.url("models")).catch(() => null);
+    const answer = await fetch(wangp.url("finder")).catch(() => null);
     if (!answer?.ok) return wangp.toast(say("lost"), "error");
     models = (await answer.json()).models;
     fresh = true;
-    drawSides();
-    draw();
   }
 
   function build() {
@@ -139,8 +144,8 @@
   function facts_of(model) {
     const size = model.availability === "available" ? say("model_available") : say(MARKS[model.availability]);
     return [
-      size, model.on_disk ? say("model_disk", { size: wangp.size(model.on_disk) }) : null,
-      model.to_download ? say("model_download", { size: wangp.size(model.to_download) }) : null,
+      size, model.on_disk ? say("model_disk", { size: wangp.bytes(model.on_disk) }) : null,
+      model.to_download ? say("model_download", { size: wangp.bytes(model.to_download) }) : null,
       model.seconds ? say("model_seconds", { time: wangp.time(model.seconds) }) : null, model.memory,
     ].filter(Boolean).join(" · ");
   }
@@ -149,7 +154,7 @@
   async function cost(model, facts) {
     if (model.asked) return;
     model.asked = true;
-    const answer = await fetch(wangp.url(`models/${encodeURIComponent(model.id)}`)).catch(() => null);
+    const answer = await fetch(wangp.url(`finder/${encodeURIComponent(model.id)}`)).catch(() => null);
     if (!answer?.ok) return;
     const told = await answer.json();
     model.memory = told.memory;

@@ -45,8 +45,8 @@
       // Files just shown are told by their own change, with the address that the page has for them.
       const files = Object.entries(values).filter(([name, value]) => typeof value === "object" && told.values[name]);
       values = { ...told.values, ...Object.fromEntries(files) };
-      keep();
     }
+    keep();
     apply();
   };
 

@@ -23,23 +23,24 @@
       part("keys", el("dl", { class: "wg-keys" }, ...KEYS.flatMap(([keys, text]) => [
         el("dt", {}, ...keys.split(" ").map((key) => el("kbd", {}, key))), el("dd", {}, say(text))]))),
       part("about", about)));
-    const machine = await wangp.get("machine");
+    const machine = await wangp.get("machine").catch(() => null);
     if (!machine) return;
     const facts = [
       ...Object.entries(machine.versions), ["Python", machine.python], [say("about_system"), machine.system],
-      [say("about_card"), machine.card_bytes ? `${machine.card || "CUDA"}, ${wangp.size(machine.card_bytes)}` : say("about_none")],
-      [say("about_memory"), wangp.size(machine.memory_bytes)], [say("about_cores"), String(machine.cores)],
+      [say("about_card"), machine.card_bytes ? `${machine.card || "CUDA"}, ${wangp.bytes(machine.card_bytes)}` : say("about_none")],
+      [say("about_memory"), wangp.bytes(machine.memory_bytes)], [say("about_cores"), String(machine.cores)],
     ];
     about.replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   });
 
   function example([name, icon]) {
     const key = name.replaceAll("-", "_");
+    const load = button("reuse", say("example_load"), () => {
+      wangp.ask("guides", "load_example", { name });
+      wangp.tab("generator");
+    });
+    load.setAttribute("aria-label", `${say("example_load")}: ${say("example_" + key)}`);
     return el("li", { class: "wg-example" }, wangp.icon(icon),
-      el("div", {}, el("h3", {}, say("example_" + key)), el("p", {}, say("example_text_" + key))),
-      button("reuse", say("example_load"), () => {
-        wangp.ask("guides", "load_example", { name });
-        wangp.tab("generator");
-      }, { hint: `${say("example_load")}: ${say("example_" + key)}` }));
+      el("div", {}, el("h3", {}, say("example_" + key)), el("p", {}, say("example_text_" + key))), load);
   }
 })();

@@ -22,7 +22,7 @@
   async function load() {
     if (!wangp.model || !("activated_loras" in wangp.model.labels)) return;
     of = wangp.model.model_type;
-    const told = await wangp.get("loras/" + encodeURIComponent(of));
+    const told = await wangp.get("loras/" + encodeURIComponent(of)).catch(() => null);
     if (!told) return;
     ({ loras: files, folder, phases } = told);
     drawn = "";

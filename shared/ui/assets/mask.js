@@ -11,7 +11,7 @@
     picture.src = isClip ? wangp.url(`clip/frame.jpg?${new URLSearchParams({ path: file.path })}&side=1280`) : file.url;
     await picture.decode().catch(() => {});
     if (!picture.naturalWidth) return wangp.toast(say("clip_unreadable"), "error");
-    const info = isClip ? await wangp.get("clip?" + new URLSearchParams({ path: file.path })) : null;
+    const info = isClip ? await wangp.get("clip?" + new URLSearchParams({ path: file.path })).catch(() => null) : null;
     const [width, height] = info ? [info.width, info.height] : [picture.naturalWidth, picture.naturalHeight];
     const mask = Object.assign(el("canvas", { class: "wg-mask", tabindex: "0", role: "img", "aria-label": say("mask_canvas") }), { width, height });
     const pen = mask.getContext("2d");
@@ -47,14 +47,13 @@
     stage.style.setProperty("--ratio", width / height);
     stage.style.aspectRatio = `${width} / ${height}`;
     const done = button("save", say("mask_use"), use, { kind: "accent" });
-    const dialog = wangp.dialog(say("media_paint"), el("p", { class: "wg-quiet" }, say("mask_help")),
+    const dialog = wangp.narrow(say("media_paint"), el("p", { class: "wg-quiet" }, say("mask_help")),
       el("div", { class: "wg-mask-tools" }, el("label", { class: "wg-check" }, say("mask_size"), size), eraser,
         button("retry", say("mask_undo"), () => { const before = undo.pop(); if (before) pen.putImageData(before, 0, 0); }),
         button("plus", say("mask_all"), () => fill("#fff", "source-over")), button("trash", say("mask_clear"), () => fill("#000", "destination-out")),
         button("theme", say("mask_invert"), () => fill("#fff", "source-out"))),
       stage, el("div", { class: "wg-dialog-foot" }, done));
     dialog.classList.add("wide");
-    dialog.addEventListener("close", () => dialog.remove());
 
     async function use() {
       const flat = Object.assign(el("canvas", {}), { width, height });

@@ -108,7 +108,7 @@
     view.muted = true;
     view.srcObject = stream;
     const shoot = button("camera", say(kind === "video" ? "camera_record" : "camera_take"), () => take(), { kind: "accent" });
-    const dialog = wangp.dialog(say("media_camera"), view, el("div", { class: "wg-dialog-foot" }, shoot));
+    const dialog = wangp.narrow(say("media_camera"), view, el("div", { class: "wg-dialog-foot" }, shoot));
     dialog.addEventListener("close", () => { stream.getTracks().forEach((track) => track.stop()); dialog.remove(); });
     let recorder = null;
     function take() {
@@ -131,9 +131,8 @@
   // A grid of the results that fit a field; `take(result)` gets the chosen one.
   async function gallery(kinds, title, take) {
     const grid = el("ul", { class: "wg-gallery wg-take" });
-    const dialog = wangp.dialog(title, grid);
-    dialog.addEventListener("close", () => dialog.remove());
-    const answer = await wangp.get("results?limit=200");
+    const dialog = wangp.narrow(title, grid);
+    const answer = await wangp.get("results?limit=200").catch(() => null);
     const results = (answer?.results ?? []).filter((result) => kinds.includes(result.kind));
     grid.replaceChildren(...(results.length ? results.map((result) => el("li", {}, el("button", {
       type: "button", class: "wg-tile", title: result.prompt, "aria-label": result.prompt || result.name,

@@ -9,6 +9,7 @@
   let timer = 0, asked = "";
 
   wangp.on("form", (values) => {
+    if (!document.getElementById("memory-need")) show({});
     clearTimeout(timer);
     timer = setTimeout(() => ask(values), WAIT_MS);
   });
@@ -30,8 +31,7 @@
       line = wangp.el("p", { id: "memory-need", class: "wg-memory", "aria-live": "polite" });
       document.getElementById("wangp-buttons")?.after(line);
     }
-    line.hidden = !text;
-    line.textContent = text;
+    line.textContent = text || "\u00a0"; // it keeps its place while it is empty
     line.classList.toggle("wg-wrong", !fits);
   }
 })();

@@ -48,11 +48,10 @@
     const form = el("form", { method: "dialog", class: "wg-fields" }, name,
       takesLoras ? el("label", { class: "wg-check" }, onlyLoras, say("presets_loras_only")) : null,
       el("div", { class: "wg-dialog-foot" }, el("button", { type: "submit", class: "wg-button accent" }, say("presets_keep"))));
-    const dialog = wangp.dialog(say("presets_keep"), form);
+    const dialog = wangp.narrow(say("presets_keep"), form);
     form.addEventListener("submit", () => {
       wangp.ask("presets", "keep_preset", { name: name.value.trim(), loras_only: onlyLoras.checked });
     });
-    dialog.addEventListener("close", () => dialog.remove());
     name.focus();
   };
 })();

@@ -12,7 +12,7 @@
   });
 
   async function load() {
-    told = await wangp.get("config");
+    told = await wangp.get("config").catch(() => null);
     changed = {};
     if (!told) return element.replaceChildren(el("p", { class: "wg-empty" }, say("lost")));
     draw();
@@ -40,8 +40,8 @@
 
   function machine() {
     const { card, card_bytes: onCard, memory_bytes: memory, cores } = told.machine;
-    const text = onCard ? say("machine_card", { card: card || "CUDA", size: wangp.size(onCard), memory: wangp.size(memory) })
-      : say("machine_cpu", { memory: wangp.size(memory), cores });
+    const text = onCard ? say("machine_card", { card: card || "CUDA", size: wangp.bytes(onCard), memory: wangp.bytes(memory) })
+      : say("machine_cpu", { memory: wangp.bytes(memory), cores });
     return el("p", { class: "wg-machine" }, text, told.suggested_profile ? " " + say("machine_profile", { profile: told.suggested_profile }) : "");
   }
 
