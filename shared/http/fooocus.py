@@ -206,7 +206,7 @@ def _refiner_switch(wishes: Wishes) -> float:
 
 
 # What a fast performance fixes itself.
-_FIXED_WHEN_FAST = (
+FIXED_WHEN_FAST = (
     "sharpness", "guidance_scale", "sample_solver", "noise_schedule", "adm_scaler_positive", "adm_scaler_negative",
     "adm_scaler_end", "adaptive_cfg", "refiner_model", "refiner_switch",
 )  # fmt: skip
@@ -219,7 +219,7 @@ def _knobs(wishes: Wishes, params: Mapping[str, Param]) -> tuple[dict[str, Any],
     knobs: dict[str, Any] = {}
     warnings: list[str] = []
     for name, setting, value in _tuning(wishes):
-        if is_fixed and setting in _FIXED_WHEN_FAST:
+        if is_fixed and setting in FIXED_WHEN_FAST:
             continue
         if not is_native and name not in wishes.given:
             continue

@@ -218,6 +218,31 @@ class TestRecords:
             assert len(name) == 64 and int(name, 16) and service.client.get(url).status_code == 200
         assert len(list((service.runtime.config_dir / "inputs").iterdir())) == 2
 
+    def test_a_webhook_is_told_the_record_whatever_the_end(
+        self, service: Conversation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[tuple[str, dict[str, Any]]] = []
+        monkeypatch.setattr(service.context.webhooks, "tell", lambda url, message: told.append((url, message)))
+        service.context.args.webhook_url = "http://example.com/usual"
+        for webhook in ("http://example.com/own", ""):
+            service.client.post(GENERATE, json={"prompt": "a star", "async_process": True, "webhook_url": webhook})
+        service.play(["started", "output image", "done"])
+        service.play(["started", "failed There is too little memory."])
+        assert [url for url, _ in told] == ["http://example.com/own", "http://example.com/usual"]
+        assert [message["task_status"] for _, message in told] == ["finished", "error"]
+        assert list(told[0][1]) == [
+            "id", "task_id", "req_params", "in_queue_mills", "start_mills", "finish_mills", "task_status", "progress",
+            "webhook_url", "result",
+        ]  # fmt: skip
+        assert len(told[0][1]["result"]) == 1 and told[1][1]["result"] == []
+
+    def test_a_key_that_comes_twice_is_one_task(self, service: Conversation) -> None:
+        body, headers = {"prompt": "a star", "async_process": True}, {"Idempotency-Key": "k"}
+        ids = {service.client.post(GENERATE, json=body, headers=headers).json()["task_id"] for _ in range(2)}
+        assert len(ids) == 1 and len(service.client.get("/tasks").json()["pending"]) == 1
+        other = service.client.post(GENERATE, json={**body, "prompt": "a ring"}, headers=headers)
+        assert other.status_code == 422 and "idempotency key" in other.json()["detail"]
+
     def test_times(self) -> None:
         now = 1_800_000_000.0
         start = time_range("2024-07-03T12:22:30+00:00", "", now)
@@ -236,3 +261,10 @@ def test_a_preset_fills_what_the_request_left_alone() -> None:
     settings = with_preset({"guidance_scale": 5.5, "styles": ["x"]}, PRESETS["anime"], request, params)
     assert settings["guidance_scale"] == 5.5 and settings["styles"] == PRESETS["anime"]["styles"]
     assert settings["resolution"] == PRESETS["anime"]["resolution"] and "model_type" not in settings
+    fast = with_preset(
+        {"styles": [], "sharpness": 2.0}, PRESETS["lightning"], GenerateRequest(preset="lightning"), params
+    )
+    assert fast["performance"] == "Lightning" and not {"sharpness", "guidance_scale", "sample_solver"} & fast.keys()
+    own = {name: DECLARATIONS[name] for name in ("styles", "resolution", "guidance_scale")}
+    other = with_preset({"guidance_scale": 1.0}, PRESETS["anime"], GenerateRequest(preset="anime"), own)
+    assert other["guidance_scale"] == 1.0 and other["styles"] == PRESETS["anime"]["styles"]

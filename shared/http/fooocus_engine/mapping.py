@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.core.params import Param
 from shared.core.phases import extract_status_phase_label
-from shared.http.fooocus import ControlImage, Enhancement, Side, Wishes
+from shared.http.fooocus import FAST, FIXED_WHEN_FAST, ControlImage, Enhancement, Side, Wishes
 from shared.http.fooocus_engine.records import Record
 from shared.http.fooocus_engine.schemas import AdvancedFields, GenerateRequest
 from shared.http.jobs import Job
@@ -34,6 +34,8 @@ PRESET_FIELDS: Mapping[str, str] = {
     "activated_loras": "loras", "loras_multipliers": "loras", "adaptive_cfg": "adaptive_cfg",
     "clip_skip": "clip_skip", "num_inference_steps": "overwrite_step",
 }  # fmt: skip
+
+PRESET_FOR_ALL = ("prompt", "negative_prompt", "styles", "resolution")
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,21 @@ def _enhancement(request: GenerateRequest, pictures: Pictures) -> Enhancement | 
 def with_preset(
     settings: Mapping[str, Any], preset: Mapping[str, Any], request: GenerateRequest, params: Mapping[str, Param]
 ) -> dict[str, Any]:
-    """The settings with those of a preset in place of what the request left at its default."""
-    taken, result = changed(request), dict(settings)
-    for name, value in preset.items():
-        wish = PRESET_FIELDS.get(name)
-        if wish is not None and wish not in taken and name in params and params[name].check(value) is None:
-            result[name] = value
+    """The settings with those of a preset in place of what the request left at its default.
+
+    A model of another kind than Fooocus' takes styles, size and texts of it and keeps its own numbers.
+    """
+    taken, is_native = changed(request), "performance" in params
+    free = {
+        name: value
+        for name, value in preset.items()
+        if name in params and params[name].check(value) is None
+        and (is_native or name in PRESET_FOR_ALL)
+        and name in PRESET_FIELDS and PRESET_FIELDS[name] not in taken
+    }  # fmt: skip
+    result = {**settings, **free}
+    if result.get("performance") in FAST:
+        result = {name: value for name, value in result.items() if name not in FIXED_WHEN_FAST}
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ from shared.core.database import Database
 
 DATABASE_NAME = "db.sqlite3"
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+COLUMNS = (
+    "id", "task_id", "req_params", "in_queue_mills", "start_mills", "finish_mills", "task_status", "progress",
+    "webhook_url", "result",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The record as clients read it."""
-        return {"id": self.id, **asdict(self)}
+        return {name: getattr(self, name) for name in COLUMNS}
 
 
 class RecordStore:

@@ -63,16 +63,18 @@ class EngineService:
     async def queue(self, request: Request, wish: GenerateRequest) -> tuple[Job, Record]:
         """Queue a task and keep its record. Raises as `ServiceContext.queue`, FieldError for a picture."""
         warn(request, *unknown_in(wish), *mapping.no_effect(wish))
-        model, told = choose_model(self.context, wish.base_model_name, self.context.image_model())
-        warn(request, told)
+        preset = self._preset(request, wish)
+        model, told = choose_model(
+            self.context, wish.base_model_name or preset.get("model_type"), self.context.image_model()
+        )
+        warn(request, told if wish.base_model_name else "")
         pictures, params = await self._pictures(request, wish)
         seed = wish.image_seed if wish.image_seed >= 0 else secrets.randbelow(SEEDS)
         chosen = self._chosen(request, wish, model, seed)
         known = self.context.runtime.registry.params(model)
         settings, warnings = to_settings(mapping.to_wishes(wish, pictures, chosen), model.model_type, known)
         warn(request, *warnings)
-        if (preset := PRESETS.get(wish.preset)) is not None and wish.preset != "initial":
-            settings = mapping.with_preset(settings, preset, wish, known)
+        settings = mapping.with_preset(settings, preset, wish, known)
         note(request, enlarged(model, *map(int, settings["resolution"].split("x"))))
         job_id = new_job_id(request, NAME).replace("-", "")
         params |= {"image_seed": seed}
@@ -148,6 +150,14 @@ class EngineService:
         if wish.save_name and wish.save_name.strip():
             return name_template(wish.save_name, "")
         return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{random.randint(1000, 9999)}"
+
+    def _preset(self, request: Request, wish: GenerateRequest) -> Mapping[str, Any]:
+        """The settings of the preset; none for `initial`, which is what requests have by default."""
+        if wish.preset in ("", "initial"):
+            return {}
+        if wish.preset not in PRESETS:
+            warn(request, f"The preset {wish.preset[:80]!r} is not known and has no effect.")
+        return PRESETS.get(wish.preset, {})
 
     def _chosen(self, request: Request, wish: GenerateRequest, model: Any, seed: int) -> Chosen:
         wanted = [(lora.model_name, lora.weight) for lora in wish.loras if lora.enabled]

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from shared.core.errors import MediaError
 from shared.http.events import event_stream
 from shared.http.files import picture
+from shared.http.inputs import FieldError
 from shared.http.jobs import Job
 from shared.http.openai import mapping
 from shared.http.openai.bodies import checked, read_body
@@ -32,7 +34,7 @@ from shared.http.openai.schemas import (
     VideoRequest,
     VideosReply,
 )
-from shared.http.openai.service import FILES, NAME, OpenAIService, refusal_of
+from shared.http.openai.service import FILES, NAME, OpenAIService, Source, refusal_of
 from shared.http.replies import JSONReply, collected_headers
 from shared.media.images import encode_image
 from shared.media.thumbnails import jpeg, strip
@@ -78,8 +80,8 @@ def _add_pictures(router: APIRouter, service: OpenAIService) -> None:
         fields = await read_body(request)
         wish = checked(request, EditRequest, fields, ("image", "images", "mask"))
         given = fields.get("image", fields.get("images"))
-        sources = [_source(one) for one in (given if isinstance(given, list) else [given]) if one]
-        mask = _source(fields["mask"]) if fields.get("mask") else None
+        sources = [_source(one, "image") for one in (given if isinstance(given, list) else [given]) if one]
+        mask = _source(fields["mask"], "mask") if fields.get("mask") else None
         return await _pictures(request, service, wish, await service.edit(request, wish, sources, mask), "image_edit")
 
     @router.get(f"/{FILES}/{{day}}/{{name}}", response_class=FileResponse)
@@ -88,9 +90,12 @@ def _add_pictures(router: APIRouter, service: OpenAIService) -> None:
         return await service.pictures.reply(day, name, accept=request.headers.get("accept", ""))
 
 
-def _source(value: Any) -> Any:
-    """A picture as it was sent: an upload, a text, or an object with `image_url`."""
-    return value.get("image_url") if isinstance(value, dict) else value
+def _source(value: Any, field: str) -> Source:
+    """A picture as it was sent: an upload, a text, or an object with `image_url`. Raises FieldError."""
+    source = value.get("image_url") if isinstance(value, dict) else value
+    if not isinstance(source, (str, UploadFile)):
+        raise FieldError(field, "A picture is needed: a file, a data URI or an http(s) address.")
+    return source
 
 
 async def _pictures(request: Request, service: OpenAIService, wish: PictureRequest, job: Job, kind: str) -> Response:
@@ -146,7 +151,8 @@ def _add_videos(router: APIRouter, service: OpenAIService) -> None:
         """Queue a clip; its first frame is `input_reference`, where that is sent."""
         fields = await read_body(request)
         wish = checked(request, VideoRequest, fields, ("input_reference",))
-        reference = _source(fields.get("input_reference")) or None
+        given = fields.get("input_reference")
+        reference = _source(given, "input_reference") if given else None
         job = await service.make_video(request, wish, reference)
         return JSONReply(await in_thread(service.reply, job))
 
