@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from shared.media.video_write import write_video
 from shared.ui.app import Page as BuiltPage
 from shared.ui.app import build_app
 from tests.fakes.page_runtime import PageRuntime
@@ -31,7 +35,7 @@ def page(runtime: PageRuntime) -> BuiltPage:
     return build_app(runtime)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium; tests that need it are skipped where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
@@ -50,6 +54,56 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("served"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The program with three LoRA files for Wan 1.3B, one for all steps through the studio."""
+    folder = tmp_path_factory.mktemp("studio")
+    for name in ("ink.safetensors", "people/ada.safetensors", "smooth.safetensors"):
+        path = folder / "loras" / "wan_1.3B" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    running = Server(folder, "--loras", str(folder / "loras"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def studio_faults() -> list[str]:
+    """What went wrong in the studio's window."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def studio(chromium: Browser, studio_server: Server, studio_faults: list[str]) -> Iterator[Page]:
+    """One window for all steps through the studio."""
+    context = chromium.new_context(
+        viewport={"width": 1366, "height": 768}, accept_downloads=True, permissions=["camera", "notifications"]
+    )
+    page = context.new_page()
+    page.set_default_timeout(45_000)
+    watch_faults(page, studio_server.url, studio_faults)
+    page.goto(studio_server.url)
+    wait_ready(page)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty frames that grow brighter."""
+    path = tmp_path_factory.mktemp("media") / "growing.mp4"
+    write_video(np.stack([np.full((96, 128, 3), 12 * number, np.uint8) for number in range(20)]), path, fps=8)
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A red square."""
+    path = tmp_path_factory.mktemp("media") / "picture.png"
+    Image.new("RGB", (128, 128), "red").save(path)
+    return path
 
 
 @pytest.fixture
