@@ -31,12 +31,20 @@ MAX_REDIRECTS = 5
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
-class LineTrouble(Exception):
-    """A trouble that may pass: the line was cut, the server is busy. `wait_s`: how long it asks to be left alone."""
+MOST_ATTEMPTS = 1000
+# A machine without a line does not know any host: that seldom passes, and someone waits for the answer.
+UNKNOWN_HOST_ATTEMPTS = 3
 
-    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+
+class LineTrouble(Exception):
+    """A trouble that may pass: the line was cut, the server is busy.
+
+    `wait_s` is how long it asks to be left alone, `attempts` how often it is worth asking at most.
+    """
+
+    def __init__(self, reason: str, wait_s: float = 0.0, attempts: int = MOST_ATTEMPTS) -> None:
         super().__init__(reason)
-        self.wait_s = wait_s
+        self.wait_s, self.attempts = wait_s, attempts
 
 
 @dataclass(frozen=True)
@@ -196,9 +204,10 @@ def _in_words(what: str, hub: str, has_token: bool) -> Iterator[None]:
     except OfflineModeIsEnabled as exc:
         raise DownloadError(f"{what}: downloads are switched off (HF_HUB_OFFLINE).") from exc
     except (httpx2.TransportError, httpx2.StreamError) as exc:
-        raise LineTrouble(str(exc) or type(exc).__name__) from exc
+        attempts = UNKNOWN_HOST_ATTEMPTS if _is_unknown_host(exc) else MOST_ATTEMPTS
+        raise LineTrouble(str(exc) or type(exc).__name__, attempts=attempts) from exc
     except socket.gaierror as exc:
-        raise LineTrouble(f"the host was not found ({exc.strerror})") from exc
+        raise LineTrouble(f"the host was not found ({exc.strerror})", attempts=UNKNOWN_HOST_ATTEMPTS) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as exc:
         raise DownloadError(f"{what}: the server's answer is not understood ({type(exc).__name__}).") from exc
 
@@ -213,3 +222,13 @@ def _by_status(what: str, error: HfHubHTTPError, has_token: bool) -> Exception:
     if status in (404, 410):
         return DownloadError(f"{what}: it is not there ({status}). Check the address.")
     return DownloadError(f"{what}: the server answered {status}.")
+
+
+def _is_unknown_host(error: BaseException) -> bool:
+    """Whether a name that could not be looked up is at the bottom of an error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

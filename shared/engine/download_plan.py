@@ -136,7 +136,7 @@ class Planner:
             try:
                 return self._watched(ask)
             except LineTrouble as trouble:
-                if attempt == self.patience.attempts:
+                if attempt >= min(self.patience.attempts, trouble.attempts):
                     raise DownloadError(
                         f"{what}: {self.line.hub} cannot be reached ({trouble}). Check the line to the internet and "
                         "start again; files that are on disk work without it."

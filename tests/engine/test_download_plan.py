@@ -180,3 +180,17 @@ def test_a_listing_cannot_lead_out_of_the_folder(hub: FakeHub, tmp_path: Path) -
     }
     with pytest.raises(Exception, match="leads outside its folder"):
         fetch(hub, [tmp_path], ModelFile("Evil", repo="team/Evil", name=".", role="pipeline"))
+
+
+def test_a_host_that_is_not_known_is_asked_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    line, asked = Line(endpoint="http://no-such-host.invalid", timeout_s=5), []
+
+    def ask() -> object:
+        asked.append(1)
+        return line.repository("team/Clips", "main")
+
+    patience = Patience(attempts=50, first_wait_s=0.01, longest_wait_s=0.01)
+    with pytest.raises(DownloadError, match="cannot be reached"):
+        Planner(line, patience).patiently(ask, "team/Clips")
+    assert len(asked) == 3
