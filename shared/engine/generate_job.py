@@ -105,7 +105,7 @@ def prepare_job(task: Task, services: Services, report: Reporter) -> Job:
         report=report,
         resolved=resolved,
         plan=plan,
-        finishings=tuple(_finishing(settings, scene, plan.work, resolved.model) for scene in plan.scenes or (None,)),
+        finishings=tuple(_finishing(resolved, scene, plan.work) for scene in plan.scenes or (None,)),
         seed=resolve_seed(int(settings["seed"])),
     )
 
@@ -137,11 +137,10 @@ def load_options(settings: Mapping[str, Any], model: ModelDef, services: Service
     return services.load_options(settings, media_type_of(settings, model))
 
 
-def _finishing(
-    settings: Mapping[str, Any], scene: Scene | None, work: PictureWork, model: ModelDef
-) -> Postprocessing:
+def _finishing(resolved: Resolved, scene: Scene | None, work: PictureWork) -> Postprocessing:
+    settings, model, processors = resolved.settings, resolved.model, resolved.processors
     base = None if scene is None or work.size is not None else scene.enlarged_to
-    finishing = replace(read_postprocessing(settings), base=base)
+    finishing = replace(read_postprocessing(settings, processors), base=base)
     if model.get("audio_only"):
         return finishing
     if work.result_size is not None:

@@ -13,6 +13,7 @@ from shared.core.letters import REFERENCE_KEY, SOUND_KEY, first_choice
 from shared.core.lora_files import LoraFolder, lora_problems
 from shared.core.model_def import ModelDef
 from shared.core.params import Param
+from shared.core.processors import Processors
 from shared.core.settings import DECLARATIONS, canonical, complete, ignored, problems, unknown_keys, upgrade
 from shared.engine.generate_prompts import prepared_settings
 from shared.engine.postprocess import read_postprocessing
@@ -45,6 +46,7 @@ class Resolved:
     params: Mapping[str, Param]
     settings: dict[str, Any]
     lora_folder: LoraFolder
+    processors: Processors
 
 
 def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
@@ -62,7 +64,8 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
     params, folder = registry.params(model), registry.lora_folder(model)
     settings, handler = prepared_settings(settings, folder), registry.handler(model)
     extend = getattr(handler, "for_task", None)
-    return Resolved(extend(model, settings) if extend else model, handler, params, settings, folder)
+    own = extend(model, settings) if extend else model
+    return Resolved(own, handler, params, settings, folder, registry.processors)
 
 
 def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:
@@ -91,7 +94,7 @@ def settings_problems(resolved: Resolved) -> list[str]:
         found += lora_problems(settings, resolved.lora_folder)
     if not {"spatial_upsampling", "temporal_upsampling"} & named:
         try:
-            read_postprocessing(settings)
+            read_postprocessing(settings, resolved.processors)
         except SettingsError as error:
             found.append(str(error))
     found += pass_problems(settings, resolved.params)

@@ -174,10 +174,9 @@ def _make_sample(job: Job, pipeline: Pipeline, writer: OutputWriter, place: tupl
         made = run.frames() if picture is None else picture
         frames = () if media_type == "audio" else _finished(job, clip_no, made, seed)
         spent_s = time.monotonic() - started
-        pictures = job.clips[clip_no].pictures()
+        pictures, fps = job.clips[clip_no].pictures(), job.finishings[clip_no].fps(scene.canvas.fps)
         return Product(
-            index, media_type, frames, settings, scene.canvas.fps, run.sound(), spent_s, pictures, run.layers,
-            written.told,
+            index, media_type, frames, settings, fps, run.sound(), spent_s, pictures, run.layers, written.told,
         )  # fmt: skip
 
     def on_window(window_no: int) -> None:

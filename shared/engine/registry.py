@@ -22,9 +22,14 @@ from shared.core.model_configs import configured
 from shared.core.model_def import ModelDef, architecture_of, block_of, build_model_def, overlay
 from shared.core.model_files import file_from_entry, lora_file
 from shared.core.params import Param
+from shared.core.plugin_import import plugin_parts
+from shared.core.plugin_info import PluginInfo, enabled_plugins
+from shared.core.processors import Processors
+from shared.engine.processors import find_processors
 
 DEFAULT_ROOTS = ("ckpts", ".")
 _UNORDERED = 1000
+_HANDLER_PARTS = ("name", "label", "order", "architectures", "settings", "definition", "files", "problems", "load")
 _LISTED_FOR_S = 1.0
 
 
@@ -57,8 +62,11 @@ class Registry:
         self, root: str | Path, config: ConfigSource | None = None, extra_roots: Iterable[str | Path] = ()
     ) -> None:
         self.root, self.config = Path(root), config
-        self._folders = [self.root / "defaults", *(Path(path) for path in extra_roots), self.root / "finetunes"]
-        self._handlers, self._broken_families = _find_families()
+        plugins = enabled_plugins(self.root, config)
+        own = [info.folder / info.defaults for info in plugins if info.defaults]
+        self._folders = [self.root / "defaults", *own, *(Path(path) for path in extra_roots), self.root / "finetunes"]
+        self.processors = find_processors(plugins)
+        self._handlers, self._broken_families = _find_families(plugins)
         self._catalogue = _Catalogue()
         self._params: dict[str, dict[str, Param]] = {}
         self._loras: dict[Path, tuple[float, list[str]]] = {}
@@ -91,7 +99,7 @@ class Registry:
     @property
     def broken(self) -> list[str]:
         """What could not be read or used: file, line and reason."""
-        return [*self._broken_families, *self._catalogue.broken]
+        return [*self._broken_families, *self.processors.broken, *self._catalogue.broken]
 
     def families(self) -> dict[str, FamilyHandler]:
         """The handlers by family name, in the order in which they are shown."""
@@ -123,7 +131,7 @@ class Registry:
         if model.model_type not in self._params:
             params = self.handler(model).settings(model)
             self._params[model.model_type] = {param.name: param for param in params}
-        found = dict(self._params[model.model_type])
+        found = _with_processors(dict(self._params[model.model_type]), self.processors)
         if "activated_loras" in found:
             names = self._lora_names(model)
             found["activated_loras"] = found["activated_loras"].with_changes(choices=tuple((n, n) for n in names))
@@ -232,7 +240,7 @@ class Registry:
         architecture = architecture_of(sources[model_type])
         for handler in self._handlers.values():
             if architecture in handler.architectures:
-                definition = handler.definition(architecture, block_of(sources[model_type]))
+                definition = {**self._offered(), **handler.definition(architecture, block_of(sources[model_type]))}
                 model = build_model_def(model_type, sources, handler.name, definition, path)
                 _check_addresses(handler, model)
                 return model
@@ -243,12 +251,27 @@ class Registry:
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ModelNotFound(f'no family knows the architecture "{architecture}".{hint}')
 
+    def _offered(self) -> dict[str, Any]:
+        """What every model can be finished with."""
+        return {"temporal_upsamplers": bool(self.processors.temporal)}
+
     def _order(self, model: ModelDef) -> tuple[int, int, str]:
         return self._handlers[model.family].order, int(model.get("order", _UNORDERED)), model.model_type.lower()
 
 
-def _find_families() -> tuple[dict[str, FamilyHandler], list[str]]:
-    """The handlers under models/ in their order, and what could not be imported."""
+def _with_processors(params: dict[str, Param], processors: Processors) -> dict[str, Param]:
+    """The settings with the upsamplers there are as choices."""
+    choices = (
+        ("spatial_upsampling", processors.spatial_choices()), ("temporal_upsampling", processors.temporal_choices())
+    )  # fmt: skip
+    for name, offered in choices:
+        if name in params:
+            params[name] = params[name].with_changes(choices=tuple(offered))
+    return params
+
+
+def _find_families(plugins: Sequence[PluginInfo]) -> tuple[dict[str, FamilyHandler], list[str]]:
+    """The handlers under models/ and of plugins in their order, and what could not be imported."""
     handlers: list[FamilyHandler] = []
     broken: list[str] = []
     for entry in pkgutil.iter_modules(models.__path__):
@@ -258,6 +281,17 @@ def _find_families() -> tuple[dict[str, FamilyHandler], list[str]]:
             handlers.append(importlib.import_module(f"{models.__name__}.{entry.name}").handler)
         except (ImportError, AttributeError, SyntaxError) as exc:
             broken.append(f"models/{entry.name}: {exc}")
+    parts, wrong = plugin_parts(plugins, "model_handlers")
+    taken = {handler.name for handler in handlers}
+    for info, handler in parts:
+        lacking = [name for name in _HANDLER_PARTS if not hasattr(handler, name)]
+        if lacking or handler.name in taken:
+            reason = f"it lacks {', '.join(lacking)}" if lacking else f'the name "{handler.name}" is taken'
+            wrong.append(f"plugins/{info.id}: model_handlers: {reason}")
+            continue
+        taken.add(handler.name)
+        handlers.append(handler)
+    broken += wrong
     handlers.sort(key=lambda handler: (handler.order, handler.name))
     return {handler.name: handler for handler in handlers}, broken
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.core.errors import MediaError
+from shared.core.errors import MediaError, SettingsError
+from shared.core.processors import AudioProcessor, AudioRequest
 from shared.engine.generate_inputs import named, values_of
 from shared.media.audio import AudioClip, read_audio, resampled
 
 if TYPE_CHECKING:
     from shared.core.model_def import ModelDef
+    from shared.engine.generate_report import Reporter
 
 Samples = NDArray[np.float32]
 
@@ -63,6 +65,25 @@ def excerpt(sound: AudioClip, first: int, num_frames: int, fps: float) -> AudioC
     if low < high:
         samples[low - start : high - start] = sound.samples[low:high]
     return AudioClip(samples, rate)
+
+
+def processed(
+    processor: AudioProcessor, sound: AudioClip | None, settings: Mapping[str, Any], report: Reporter, video: str = ""
+) -> AudioClip:
+    """The sound that an audio processor makes of this one. Raises SettingsError where it needs a prompt or a sound."""
+    prompts = [str(settings.get(f"postprocess_audio_{name}") or "") for name in ("prompt", "neg_prompt")]
+    if processor.needs_prompt and not prompts[0].strip():
+        raise SettingsError(f"postprocess_audio_prompt: {processor.label} needs to be told what to make.")
+    if processor.kind != "soundtrack" and sound is None:
+        raise MediaError(f"{processor.label} works on sound, and there is none.")
+    samples, rate = (None, 0) if sound is None else (sound.samples, sound.sampling_rate)
+    report.phase(processor.status)
+    request = AudioRequest(
+        samples, rate, lambda text, done, total: report.phase(text or processor.status, done, total), video,
+        prompts[0], prompts[1], int(settings.get("seed") or 0), settings,
+    )  # fmt: skip
+    made, made_rate = processor.process(request)
+    return AudioClip(as_samples(made), int(made_rate))
 
 
 class Soundtrack:

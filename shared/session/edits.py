@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.core.errors import SettingsError
-from shared.core.settings import DECLARATIONS
-from shared.engine.postprocess import read_postprocessing
+from shared.core.processors import Processors
 
 _REMUX_DEFAULTS: Mapping[str, Any] = {
     "postprocess_audio_prompt": "",
@@ -50,17 +48,11 @@ def build_media_postprocessing_settings(
     return _with_overrides(settings, overrides, api_options, return_media)
 
 
-def postprocessing_choices(name: str) -> list[tuple[str, Any]]:
-    """The choices (label, value) of a postprocessing setting that this version can do on a finished file."""
-    return [(str(label), value) for label, value in DECLARATIONS[name].choices if _can_be_done(name, value)]
-
-
-def _can_be_done(name: str, value: Any) -> bool:
-    try:
-        read_postprocessing({name: value})
-    except SettingsError:
-        return False
-    return True
+def postprocessing_choices(name: str, processors: Processors) -> list[tuple[str, Any]]:
+    """The choices (label, value) of a postprocessing setting that can be done on a finished file here."""
+    if name == "spatial_upsampling":
+        return list(processors.spatial_choices())
+    return list(processors.temporal_choices()) if name == "temporal_upsampling" else []
 
 
 def build_audio_remux_settings(

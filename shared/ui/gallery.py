@@ -120,12 +120,12 @@ class Gallery:
             write_settings(path, settings, "json")
 
 
-def finishing_choices() -> dict[str, Any]:
+def finishing_choices(registry: Any) -> dict[str, Any]:
     """What `finish` can be asked for, by setting: its choices, or its bounds."""
     told: dict[str, Any] = {}
     for name in FINISHING:
         param = DECLARATIONS[name]
-        choices = postprocessing_choices(name)
+        choices = postprocessing_choices(name, registry.processors)
         if param.choices and len(choices) < 2:
             continue
         told[name] = {

@@ -81,7 +81,7 @@ def _add_lists(router: APIRouter, runtime: Any) -> None:
         body = {
             "models": sorted(found, key=lambda model: str(model["name"]).casefold()),
             "trash": {"count": len(trash.ids()), "bytes": trash.size_bytes()},
-            "finishing": finishing_choices(),
+            "finishing": finishing_choices(runtime.registry),
         }
         return JSONResponse(body, headers=NEVER)
 

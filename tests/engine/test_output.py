@@ -244,7 +244,7 @@ def test_a_clip_gets_another_sound(engine: Engine, clip: Path, tmp_path: Path) -
         ({"mode": "edit_postprocessing", "spatial_upsampling": "seedvr2"}, "spatial_upsampling"),
         ({"mode": "edit_postprocessing", "temporal_upsampling": "rife2"}, "temporal_upsampling"),
         ({"mode": "edit_remux", "postprocess_audio": "mmaudio"}, "mmaudio"),
-        ({"mode": "edit_audio", "postprocess_audio": "remove_background"}, "edit_audio"),
+        ({"mode": "edit_audio", "postprocess_audio": "remove_background"}, "remove_background"),
     ],
 )
 def test_edits_that_cannot_be_done_are_refused_by_name(engine: Engine, settings: dict[str, Any], words: str) -> None:

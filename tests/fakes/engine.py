@@ -19,6 +19,7 @@ from shared.core.params import Param
 from shared.core.task import Task
 from shared.engine.generate_task import run_task
 from shared.engine.model_manager import ModelManager
+from shared.engine.processors import find_processors
 from shared.engine.services import OutputLedger, Services
 from tests.fakes.family import ARCHITECTURE, NumpyFamily, NumpyPipeline
 
@@ -59,6 +60,7 @@ class FakeRegistry:
         self._models = {model.model_type: model for model in models}
         self.new_models: list[ModelDef] = []
         self.loras, self.checkpoints = Path("no_loras"), Path("no_models")
+        self.processors = find_processors()
 
     def refresh(self) -> None:
         self._models |= {model.model_type: model for model in self.new_models}

@@ -260,9 +260,9 @@ def test_the_model_and_the_tab_are_told(plugin: MakePlugin, build: Build, runtim
     assert faults(runtime, "follows") == [("on_model_change", "RuntimeError: not this one")]
     tab = page.plugins.loaded[-1].tabs["follows"]
     own = [fn for fn in page.blocks.fns.values() if (tab._id, "select") in fn.targets]
-    select = next(fn for fn in own if fn.outputs)
-    assert select.fn(state) == "shown" and list(select.outputs) == [one.text]
-    left = next(fn for fn in own if not fn.outputs)
+    select = next(fn for fn in page.blocks.fns.values() if list(fn.outputs) == [one.text])
+    assert select.fn(state) == "shown"
+    left = next(fn for fn in own if fn.name == "left")
     for label in ("Follows", "Gallery"):
         left.fn(state, gr.SelectData(None, {"value": label, "index": 0, "selected": True}))
     assert one.told[2:] == ["select", "deselect"]

@@ -262,7 +262,7 @@ def test_a_result_is_finished_by_a_task_of_its_own(
     gallery: tuple[Gallery, list[str]], runtime: PageRuntime, window: Window, tmp_path: Path
 ) -> None:
     entry = clip(runtime, tmp_path / "a.mp4")
-    choices = finishing_choices()
+    choices = finishing_choices(gallery[0].runtime.registry)
     assert "lanczos2" in [value for _, value in choices["spatial_upsampling"]["choices"]]
     told = gallery[0].command("finish", {"id": entry.id, "spatial_upsampling": "lanczos2", "client_id": "page-w-1"})
     task = runtime.queue.get(told["task"])

@@ -13,16 +13,18 @@ _MODES = (
 
 PARAMS: tuple[Param, ...] = (
     Param(
-        "temporal_upsampling", "choice", "", "Smoother motion",
+        "temporal_upsampling", "text", "", "Smoother motion",
         "Draws frames in between, for more frames a second.",
-        "postprocessing", choices=(("Off", ""), ("RIFE x 2", "rife2"), ("RIFE x 4", "rife4")),
+        "postprocessing", pattern=r"([A-Za-z_]\w*?\d+)?",
+        accepts='"" (off), or a method with its factor, such as "rife2"',
+        choices=(("Off", ""), ("RIFE x 2", "rife2"), ("RIFE x 4", "rife4")),
         applies=is_set("temporal_upsamplers") & MAKES_CLIPS, visible_if=VIDEO_MODE, unsupported="refuse",
     ),
     Param(
         "spatial_upsampling", "text", "", "Enlarge",
         "Brings the result to a larger size after it is made.",
-        "postprocessing", pattern=r"(lanczos([1-7](\.\d+)?|8(\.0+)?))?",
-        accepts='"" (off) or "lanczos" with a factor from 1 to 8, such as "lanczos1.5"',
+        "postprocessing", pattern=r"([A-Za-z_]\w*?\d+(\.\d+)?)?",
+        accepts='"" (off), or a method with its factor, such as "lanczos1.5"',
         choices=(("Off", ""), ("Lanczos x 1.5", "lanczos1.5"), ("Lanczos x 2", "lanczos2")),
         applies=MAKES_PICTURES_OR_CLIPS, unsupported="refuse",
     ),

@@ -15,10 +15,8 @@ from gradio.blocks import Block, BlockContext, BlocksConfig
 from gradio.context import Context
 from gradio.routes import ORJSONResponse
 
+from shared.core.plugin_import import PLUGIN_FAULTS
 from shared.ui.run import speak_to_visitor
-
-# What plugin code may raise without ending the program: `sys.exit()` at import is among what has been seen.
-FAULTS = (Exception, SystemExit)
 
 
 @dataclass
@@ -47,7 +45,7 @@ class Fence:
         with self.store.timed(plugin_id, stage):
             try:
                 yield attempt
-            except FAULTS as error:
+            except PLUGIN_FAULTS as error:
                 attempt.error = error
                 self.store.fault(plugin_id, stage, error)
 
@@ -117,7 +115,7 @@ class _Call:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self._store.add_time(self._plugin_id, "callbacks", max(0.0, time.thread_time() - self._started))
-        if error is None or isinstance(error, (gr.Error, GeneratorExit)) or not isinstance(error, FAULTS):
+        if error is None or isinstance(error, (gr.Error, GeneratorExit)) or not isinstance(error, PLUGIN_FAULTS):
             return
         self._store.fault(self._plugin_id, f"callback {self._name}", error)
         name = self._store.infos[self._plugin_id].name if self._plugin_id in self._store.infos else self._plugin_id

@@ -13,6 +13,7 @@ from gradio.context import LocalContext
 
 from shared.api import create_gradio_webui_session
 from shared.core.errors import PluginError
+from shared.core.plugin_import import make_importable
 from shared.core.plugin_info import PluginInfo
 from shared.core.state import AppState
 from shared.ui.panels import panel
@@ -21,7 +22,7 @@ from shared.ui.plugins.components import apply_updates, page_components
 from shared.ui.plugins.exports import Exports
 from shared.ui.plugins.fence import Fence
 from shared.ui.plugins.hooks import DataHooks
-from shared.ui.plugins.loading import load_plugin, make_importable, overrides, takes_argument
+from shared.ui.plugins.loading import load_plugin, overrides, takes_argument
 from shared.ui.plugins.placing import insert_after, inside
 from shared.ui.run import guarded
 from shared.ui.tabs import QUIET, PageContext, Tab

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 
 from shared.core.errors import PluginError
 from shared.core.plugin_info import ENTRY_NAME, FOLDER_NAME, PluginInfo
 from shared.ui.plugins.base import WAN2GPPlugin
-
-
-def make_importable(folders: Sequence[Path]) -> None:
-    """Let `plugins.<id>`, and as WanGP's plugins also write it `<id>`, be imported from these folders."""
-    package = importlib.import_module(FOLDER_NAME)
-    for folder in folders:
-        text = str(folder)
-        if text not in package.__path__:
-            package.__path__.insert(0, text)
-        if text not in sys.path:
-            sys.path.append(text)
 
 
 def load_plugin(info: PluginInfo) -> WAN2GPPlugin:
