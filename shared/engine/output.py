@@ -88,7 +88,7 @@ class OutputWriter:
         media_type = _media_type_of(path)
         settings = self._told(read_settings(path) or {})
         self._report.emit(Output, path=str(path), media_type=media_type, settings=settings, index=index)
-        self._tell_layers(path, index, settings)
+        self._tell_layers(Path(path), index, settings)
         return True
 
     def save(self, product: Product) -> Path:
