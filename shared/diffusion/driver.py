@@ -22,6 +22,7 @@ from shared.diffusion.latents import encoded_picture, unpacked
 from shared.diffusion.leaner import make_leaner
 from shared.diffusion.outputs import frames_of, sampling_rate_of, sounds_of
 from shared.diffusion.preview import LatentPreview
+from shared.diffusion.room import has_room
 from shared.diffusion.run import prepared
 from shared.diffusion.samplers import make_scheduler
 from shared.diffusion.text_cache import remember_prompts
@@ -75,6 +76,10 @@ class DiffusersPipeline:
         """Hold less memory at once from now on; False where the model must be loaded anew for that."""
         self._no_gradients = torch.no_grad
         return make_leaner(self.pipe, options)
+
+    def makes_batches(self, window: WindowRequest) -> bool:
+        """Whether the samples of `window` are made at once: the pipeline can, and there is room for all of them."""
+        return self._takes_batches(self.pipe_for(window), window)
 
     def preview(self, latents: torch.Tensor) -> Image.Image:
         """Latents (C,T,H,W) as a strip of small frames."""
@@ -216,7 +221,8 @@ class DiffusersPipeline:
         if window.mask is not None:
             return False
         accepted = inspect.signature(type(pipe).__call__).parameters
-        return not self.model.get("one_by_one") and any(name in accepted for name in _SAMPLES)
+        can = not self.model.get("one_by_one") and any(name in accepted for name in _SAMPLES)
+        return can and (window.batch_size == 1 or has_room(pipe, window, window.batch_size))
 
     def _space_scale(self) -> int:
         latents = self.encode_picture(np.zeros((1, 128, 128, 3), np.uint8))

@@ -18,11 +18,10 @@ from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from shared.core.contracts import Step, WindowRequest
-from shared.core.memory_needs import Shape, activation_bytes
 from shared.diffusion.abilities import branching_of
 from shared.diffusion.guidance_plan import pipeline_guidance
-from shared.diffusion.offload import free_bytes
 from shared.diffusion.passes import Pass, around_passes, denoisers
+from shared.diffusion.room import has_room
 from shared.diffusion.text_padding import padded
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ _ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 # Caches within the network keep one answer for each pass.
 _CACHES_BY_PASS = ("first_block", "mag")
-_ROOM = 0.8
 
 
 def allow_joint_passes(pipe: Any, is_allowed: bool) -> None:
@@ -88,12 +86,7 @@ def _obstacle(pipe: Any, window: WindowRequest) -> str:
         return f"as {settings['skip_steps_cache_type']} keeps an answer for each"
     if settings.get("perturbation_switch"):
         return "as one of them leaves out layers"
-    vae = getattr(pipe, "vae", None)
-    network = denoisers(pipe)[0]
-    shape = Shape(window.width, window.height, window.num_frames, 2 * window.batch_size)
-    parameter = next(network.parameters())
-    needed = activation_bytes(type(network).__name__, dict(network.config), dict(vae.config) if vae else {}, shape)
-    if needed * max(parameter.dtype.itemsize, 2) / 2 > _ROOM * free_bytes(torch.device(pipe._execution_device)):
+    if not has_room(pipe, window, 2 * window.batch_size):
         return "as both at once would not fit into the memory that is free"
     return ""
 

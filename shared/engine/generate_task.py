@@ -11,6 +11,7 @@ from shared.core.contracts import Control, Pipeline
 from shared.core.errors import Cancelled, OutOfMemory, WanGPError
 from shared.core.events import Event, Finished, MediaType, Stage
 from shared.core.task import Task
+from shared.engine.batching import together
 from shared.engine.generate_download import fetch_missing
 from shared.engine.generate_edit import edit_media, is_edit
 from shared.engine.generate_job import Job, load_options, prepare_job
@@ -124,6 +125,7 @@ def _make(job: Job, pipeline: Pipeline) -> None:
     planned = len(job.clips) * job.samples
     extra_index = planned
     writer.expect(planned)
+    pipeline = together(pipeline, job.settings)
     for clip_no in range(len(job.clips)):
         for number in _sample_numbers(job):
             index = clip_no * job.samples + number - 1

@@ -95,7 +95,7 @@ def test_what_needs_two_passes_has_them(settings: dict[str, Any], word: str) -> 
 
 
 def test_short_memory_keeps_them_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.diffusion.joint_passes.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("shared.diffusion.room.free_bytes", lambda device: 1000)
     told: list[Step] = []
     _, apart = run("wan", allowed("wan"), told)
     assert "would not fit" in told[0].notice

@@ -139,3 +139,16 @@ def test_a_control_picture_is_read_as_edges(studio: Callable[..., Studio], photo
     (free,) = control.make("z_image_control")
     assert not np.array_equal(pixels(edges), pixels(plain))
     assert not np.array_equal(pixels(plain), pixels(free))
+
+
+def test_pictures_of_a_batch_are_made_in_one_run(studio: Callable[..., Studio]) -> None:
+    flux, passes = studio("flux", tiny_flux.save, text_length=32), [0]
+    alone = flux.make("flux", repeat_generation=2, guidance_scale=1.0)
+    resident: Any = flux.services.models.resident
+    resident.pipe.transformer.register_forward_pre_hook(lambda *_: passes.__setitem__(0, passes[0] + 1))
+    made = flux.make("flux", batch_size=2, guidance_scale=1.0)
+    assert passes == [3]
+    for left, right in zip(made, alone, strict=True):
+        assert np.abs(np.asarray(Image.open(left)).astype(int) - np.asarray(Image.open(right))).max() <= 1
+    assert not np.array_equal(np.asarray(Image.open(made[0])), np.asarray(Image.open(made[1])))
+    assert [read_settings(path)["seed"] for path in made] == [5, 6]
