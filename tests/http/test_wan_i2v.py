@@ -12,7 +12,7 @@ import pytest
 
 from shared.http.cleaning import Cleaner
 from shared.http.wan_i2v.mapping import MAX_PIXELS, BadShape, auto_size, clip_frames, clip_size
-from shared.http.wan_i2v.reasons import language_of
+from shared.http.wan_i2v.reasons import image_trouble, language_of
 from tests.http.replay import Conversation, picture_uri
 
 KEY = {"Authorization": "Bearer k"}
@@ -70,6 +70,19 @@ def test_the_language_that_is_preferred_is_spoken() -> None:
     headers = {"zh-CN,zh;q=0.9,en;q=0.8": "zh", "de, en;q=0.5, zh;q=0.7": "zh", "en-GB, zh;q=0.9": "en", "*": "en"}
     assert {header: language_of(header) for header in headers} == headers
     assert language_of(None) == language_of("zh;q=x") == "en"
+
+
+def test_a_picture_that_cannot_be_had_is_told_in_both_languages(service: Conversation) -> None:
+    body = {"prompt": "a red ball moves right", "image_url": "http://127.0.0.1:9/a.png"}
+    reasons = [
+        service.client.post("/video/submit", json=body, headers={**KEY, "Accept-Language": language}).json()["detail"]
+        for language in ("en", "zh-CN")
+    ]
+    assert "leads into the private network" in reasons[0]["reason"]
+    assert reasons[1]["reason"].startswith("图像下载失败:该地址指向服务器的内部网络,已被拒绝")
+    troubles = {"a: the answer took too long.": "下载超时", "a: the host x was not found.": "找不到该主机"}
+    assert all(words in image_trouble(detail, "zh") for detail, words in troubles.items())
+    assert image_trouble("odd", "zh") == "图像下载失败:odd"
 
 
 def test_the_picture_gets_the_size_of_the_clip(service: Conversation) -> None:

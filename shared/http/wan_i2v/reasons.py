@@ -46,6 +46,28 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "cancelled": ("The task was cancelled.", "任务已取消。"),
 }
 
+# What is told of an image that could not be had, by words that stand in the program's own sentence.
+_IMAGE_TROUBLES: tuple[tuple[str, str], ...] = (
+    ("private network", "该地址指向服务器的内部网络,已被拒绝"),
+    ("took too long", "下载超时"),
+    ("was not found", "找不到该主机"),
+    ("cannot be reached", "无法连接该地址"),
+    ("the server answered", "图像服务器返回错误状态码"),
+    ("redirects", "重定向次数过多"),
+    ("larger than", "图像文件过大"),
+    ("million pixels", "图像像素过多"),
+    ("is not a web address", "URL 无效"),
+    ("a picture is needed", "该文件不是图像"),
+    ("damaged", "图像已损坏"),
+)
+
+
+def image_trouble(detail: str, language: Language) -> str:
+    """Why an image could not be had, in a language; the program's own sentence goes along."""
+    words = next((chinese for mark, chinese in _IMAGE_TROUBLES if mark in detail), "")
+    told = f"{words}({detail})" if language == "zh" and words else detail
+    return say("bad_image", language, detail=told)
+
 
 def say(code: str, language: Language, **values: object) -> str:
     """The reason in a language."""

@@ -17,7 +17,7 @@ from shared.http.jobs import Job, QueueFull
 from shared.http.replies import note
 from shared.http.sizes import enlarged
 from shared.http.wan_i2v.mapping import MAX_RATIO, SEEDS, BadShape, clip_size, to_reply, to_settings
-from shared.http.wan_i2v.reasons import Language, say
+from shared.http.wan_i2v.reasons import Language, image_trouble, say
 from shared.http.wan_i2v.schemas import KNOWN_MODELS, StatusReply, SubmitRequest
 from shared.media.images import load_image, save_image
 from shared.media.resize import cover
@@ -121,7 +121,7 @@ class WanService:
         try:
             path = await self.context.inputs.save(url, "image_url", timeout_s=IMAGE_TIMEOUT_S, max_bytes=IMAGE_BYTES)
         except FieldError as error:
-            raise Refused(400, say("bad_image", language, detail=str(error))) from error
+            raise Refused(400, image_trouble(str(error), language)) from error
         if path is None:
             raise Refused(400, say("bad_scheme", language, url=repr(url[:80])))
         return path
