@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shared.core.conditions import is_given
 from shared.core.guide_kinds import GUIDE_MODES, guide_problems, guide_uses
 from shared.core.sampler_names import SAMPLERS, SCHEDULES
 from shared.diffusion.family import Architecture
@@ -50,6 +51,8 @@ _COMMON: dict[str, Any] = {
     "initial_latent": True,
     "control_softness": True,
     "guide_kinds": dict(GUIDE_MODES),
+    "refiner": True,
+    "vae_choice": True,
     "custom_settings": _OWN_SETTINGS,
     "lora_dir": "sdxl",
     "dtype": "float16",
@@ -103,6 +106,19 @@ _CONTROL: dict[str, Any] = {
     "extra_parts": {"controlnet": _CONTROLNET},
 }
 
+# Trained to finish: it starts from a picture, reads one text encoder and is told how beautiful the result shall be.
+_REFINER: dict[str, Any] = {
+    **_COMMON,
+    "pipeline": "StableDiffusionXLImg2ImgPipeline",
+    "pipeline_repaint": None,
+    "guide_custom_choices": {"choices": [["Start from a picture", "GV"]], "letters_filter": "GUV"},
+    "inpaint_support": False,
+    "guide_kinds": None,
+    "control_softness": False,
+    "performances": False,
+    "refiner": False,
+}
+
 _REFERENCE: dict[str, Any] = {
     **_COMMON,
     **references(4, label="Pictures whose look or subject is taken over"),
@@ -113,6 +129,22 @@ _REFERENCE: dict[str, Any] = {
     "preload_URLs": [f"{_ADAPTERS}/ip-adapter_sdxl_vit-h.safetensors"],
     "extra_parts": {"image_encoder": _IMAGE_ENCODER},
 }
+
+
+def refiner_problems(settings: Mapping[str, Any], model: ModelDef) -> Iterable[str]:
+    """What is wrong with pictures; one to finish is needed."""
+    yield from picture_problems(settings, model)
+    if not is_given(settings.get("image_guide")) and not settings.get("mode"):
+        yield "image_guide: it is missing. This model finishes a given picture."
+
+
+def with_parts(model: ModelDef, settings: Mapping[str, Any]) -> ModelDef:
+    """The definition with what the settings of a task ask for beside the usual: picture prompts, another VAE."""
+    vae = str(settings.get("vae_file") or "")
+    if vae and model.get("vae_choice"):
+        name = vae if vae.endswith(".safetensors") else f"{vae}.safetensors"
+        model = replace(model, model=MappingProxyType({**model.model, "VAE_URLs": [f"vae/{name}"]}))
+    return with_guides(model, settings)
 
 
 def with_guides(model: ModelDef, settings: Mapping[str, Any]) -> ModelDef:
@@ -140,12 +172,12 @@ def sdxl_params(params: list[Param], model: ModelDef) -> list[Param]:
 
 
 _WITH_CONTROL = ("StableDiffusionXLControlNetUnionPipeline", "StableDiffusionXLControlNetPipeline")
-_ADD_ADAPTERS = "models.sdxl.pipeline:add_ip_adapters"
+_ADD_PARTS = "models.sdxl.pipeline:add_parts"
 
 
 def _architecture(definition: Mapping[str, Any], *pipelines: str) -> Architecture:
     return Architecture(
-        pipelines, definition, _DRIVER, picture_problems, sdxl_params, loaded=_ADD_ADAPTERS, for_task=with_guides
+        pipelines, definition, _DRIVER, picture_problems, sdxl_params, loaded=_ADD_PARTS, for_task=with_parts
     )
 
 
@@ -155,5 +187,8 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         "sdxl_inpaint": _architecture(_INPAINT, "StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"),
         "sdxl_control": _architecture(_CONTROL, *_WITH_CONTROL),
         "sdxl_ip_adapter": _architecture(_REFERENCE, "StableDiffusionXLPipeline"),
+        "sdxl_refiner": replace(
+            _architecture(_REFINER, "StableDiffusionXLImg2ImgPipeline"), problems=refiner_problems
+        ),
     }
 )

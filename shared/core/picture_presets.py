@@ -42,7 +42,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             noise_schedule="edm_playground_v2.5", sample_solver="dpmpp_2m",
         ),
         "pony_v6": _like_initial(
-            model_type="pony_xl", styles=["Fooocus Pony"], guidance_scale=7.0, noise_schedule="karras",
+            model_type="animagine_xl", styles=["Fooocus Pony"], guidance_scale=7.0, noise_schedule="karras",
             resolution="896x1152",
         ),
         "sai": _like_initial(

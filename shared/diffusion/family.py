@@ -73,7 +73,9 @@ class DiffusersFamily:
 
     def files(self, model: ModelDef, options: LoadOptions | None = None) -> Sequence[ModelFile]:
         """The checkpoint's folder, and the single files that the definition names."""
-        return model_files(model, options)
+        refiner = model.get("refined_by")
+        others = [] if refiner is None else model_files(refiner, options)
+        return [*model_files(model, options), *others]
 
     def for_task(self, model: ModelDef, settings: Mapping[str, Any]) -> ModelDef:
         """The definition with what these settings need to be loaded beside the usual."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from shared.core.conditions import makes_own_mask
@@ -63,9 +64,21 @@ def resolve(given: Mapping[str, Any], registry: Registry) -> Resolved:
         settings["image_mode"] = 1
     params, folder = registry.params(model), registry.lora_folder(model)
     settings, handler = prepared_settings(settings, folder), registry.handler(model)
+    model = with_refiner(model, settings, registry)
     extend = getattr(handler, "for_task", None)
     own = extend(model, settings) if extend else model
     return Resolved(own, handler, params, settings, folder, registry.processors)
+
+
+def with_refiner(model: ModelDef, settings: Mapping[str, Any], registry: Registry) -> ModelDef:
+    """The definition with the refiner that the settings name, itself left out. Raises ModelNotFound."""
+    name = str(settings.get("refiner_model") or "")
+    if not name or name == model.model_type or not model.get("refiner"):
+        return model
+    refiner = registry.get(name)
+    if refiner.family != model.family:
+        raise ModelNotFound(f"refiner_model: {refiner.name} cannot finish what {model.name} begins.")
+    return replace(model, model=MappingProxyType({**model.model, "refined_by": refiner}))
 
 
 def _find(given: Mapping[str, Any], registry: Registry) -> ModelDef:

@@ -11,6 +11,7 @@ import torch
 from diffusers import (
     ControlNetUnionModel,
     EulerDiscreteScheduler,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -114,9 +115,19 @@ def _parts(in_channels: int = 4) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _refiner() -> Any:
+    """One text encoder, and a network that is told a score instead of a size aimed at."""
+    torch.manual_seed(5)
+    unet = UNet2DConditionModel.from_config({**_unet().config, "cross_attention_dim": 32,
+                                             "projection_class_embeddings_input_dim": 72})  # fmt: skip
+    parts = {**_parts(), "unet": unet.eval(), "text_encoder": None, "tokenizer": None}
+    return StableDiffusionXLImg2ImgPipeline(**parts, requires_aesthetics_score=True)
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "sdxl": lambda: StableDiffusionXLPipeline(**_parts()),
     "sdxl_inpaint": lambda: StableDiffusionXLInpaintPipeline(**_parts(in_channels=9)),
     "sdxl_control": lambda: StableDiffusionXLPipeline(**_parts()),
     "sdxl_ip_adapter": lambda: StableDiffusionXLPipeline(**_parts()),
+    "sdxl_refiner": _refiner,
 }
