@@ -131,7 +131,8 @@ def _source(flags: argparse.Namespace, session: WanGPSession) -> list[Task]:
         return _with_sets(_with_preset(tasks, flags.lora_preset, session), flags.set, session)
     if flags.prompt is None:
         raise SettingsError("--dry-run checks what --prompt or --process would do. Give one of them.")
-    if not flags.prompt.strip():
+    reads_a_picture = any(str(one).startswith("mode=") for one in flags.set or ())
+    if not flags.prompt.strip() and not reads_a_picture:
         raise SettingsError("--prompt is empty. Write what the result should show.")
     settings: dict[str, Any] = {"model_type": flags.model_type or DEFAULT_MODEL, "prompt": flags.prompt}
     settings |= {"seed": flags.seed} if flags.seed != -1 else {}
