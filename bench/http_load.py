@@ -80,10 +80,10 @@ class Client:
         reader, writer = self._streams
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}:{self._port}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         try:
+            writer.write("\r\n".join([*lines, "", ""]).encode() + body)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):  # the server has let go of an idle connection
             self._streams = None
             return await self.request(method, path, body, headers)
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])

@@ -9,6 +9,8 @@ import socket
 from shared.core.errors import WanGPError
 
 EVERY_ADDRESS = "0.0.0.0"
+# Clients poll every few seconds: a connection that is let go after uvicorn's usual 5 s often breaks under their hands.
+KEEP_ALIVE_S = 65
 
 
 class PortError(WanGPError):

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import http
 from shared.core.errors import WanGPError
-from shared.core.listening import EVERY_ADDRESS, open_port, shown_host
+from shared.core.listening import EVERY_ADDRESS, KEEP_ALIVE_S, open_port, shown_host
 from shared.core.version import VERSION
 from shared.http import documentation
 from shared.http.context import ServiceContext
@@ -225,7 +225,7 @@ class _OwnPort:
         self.number = int(listener.getsockname()[1])
         self._server = uvicorn.Server(uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off",
-            timeout_graceful_shutdown=SECONDS_TO_END,
+            timeout_graceful_shutdown=SECONDS_TO_END, timeout_keep_alive=KEEP_ALIVE_S,
         ))  # fmt: skip
         run = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name=f"wangp-port-{self.number}", daemon=True

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Mount
 
 from shared.core import listening
 from shared.core.errors import WanGPError
-from shared.core.listening import EVERY_ADDRESS, PortError, shown_host
+from shared.core.listening import EVERY_ADDRESS, KEEP_ALIVE_S, PortError, shown_host
 from shared.core.version import VERSION
 from shared.ui.live import LiveFeed
 from shared.ui.panels import page_head, page_options
@@ -47,7 +47,7 @@ def serve_page(build: Callable[[Any], Any], runtime: Any, args: Any, services: S
     app = web_app(page, runtime, login, (host, port), services)
     server = uvicorn.Server(uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SECONDS_TO_END, lifespan="on",
-        server_header=False,
+        server_header=False, timeout_keep_alive=KEEP_ALIVE_S,
     ))  # fmt: skip
     wants_restart = threading.Event()
 
