@@ -42,7 +42,7 @@ def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
 
 def is_headless(flags: argparse.Namespace) -> bool:
     """Whether the flags ask for work without the page."""
-    wishes = (flags.process, flags.list_models, flags.dry_run, flags.download, flags.delete_model)
+    wishes = (flags.process, flags.list_models, flags.dry_run, flags.download, flags.delete_model, flags.verify)
     return flags.prompt is not None or any(wishes)
 
 
@@ -60,6 +60,8 @@ def run_headless(flags: argparse.Namespace, arguments: Sequence[str], root: Path
         )
         if flags.list_models:
             return _list_models(session)
+        if flags.verify:
+            return _verify(session, flags.verify)
         if flags.download or flags.delete_model:
             return _delete_model(session, flags.delete_model) or _download(session, flags.download, flags.verbose)
         source = _source(flags, session)
@@ -107,6 +109,21 @@ def _download(session: WanGPSession, model_type: str, verbose: int) -> int:
     size = size_text(session.get_model_storage(model_type)["on_disk_bytes"])
     tell(f"{name} is {'now ' if fetched else 'already '}on disk ({size}).")
     return 0
+
+
+def _verify(session: WanGPSession, model_type: str) -> int:
+    """Compare a model's files with the published ones; the wrong ones go to stdout, and then the exit code is 1."""
+    found = session.verify_model(model_type)
+    for path, problem in found["wrong"].items():
+        print(path)
+        tell(f"{path} is {problem}.")
+    counts = f"{found['right']} files are as published"
+    if found["unknown"]:
+        counts += f", of {len(found['unknown'])} only the size is known"
+    tell(f"{counts}, {len(found['wrong'])} are not.")
+    if found["wrong"]:
+        tell(f"Delete those that are damaged, then fetch them again: --download {model_type}.")
+    return 1 if found["wrong"] else 0
 
 
 def _delete_model(session: WanGPSession, model_type: str) -> int:

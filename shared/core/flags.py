@@ -83,6 +83,7 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="check --prompt or --process, make nothing")
     group.add_argument("--list-models", action="store_true", help="one line a model: id, name, availability")
     group.add_argument("--download", metavar="ID", default="", help="fetch the files of a model")
+    group.add_argument("--verify", metavar="ID", default="", help="compare a model's files with the published ones")
     group.add_argument(
         "--delete-model", metavar="ID", default="", help="delete the files of a model that no other needs"
     )

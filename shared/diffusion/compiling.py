@@ -28,6 +28,7 @@ def compile_blocks(pipe: Any, wish: str, device: str, **options: Any) -> bool:
     if problem := _trouble(device, options):
         tell_later(pipe, f"compile: it cannot run here, the model runs uncompiled. {problem}")
         return False
+    network: Any
     for network in networks:
         network.compile_repeated_blocks(**options)
     tell_later(pipe, _FIRST_RUN)

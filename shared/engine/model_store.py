@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,13 @@ from shared.engine.download_line import Line
 from shared.engine.download_plan import Origin, Planner, is_here, wanting
 from shared.engine.downloads import LOOKING_UP, Downloader, DownloadProgress
 from shared.engine.loras import missing_loras
+from shared.engine.model_check import Checked, check_files
 from shared.engine.model_disk import copies_of
 
 if TYPE_CHECKING:
     from shared.core.config import Config
     from shared.core.model_def import ModelDef
-    from shared.engine.registry import Registry
+from shared.engine.registry import Registry
 
 Tell = Callable[[DownloadProgress], None]
 Ask = Callable[[], bool]
@@ -121,6 +122,12 @@ class ModelStore:
         Downloader(self.line, patience=self.patience).fetch(planner.missing(origins), on_progress, is_cancelled)
         self.registry.finder().refresh()
         return True
+
+    def check(self, model: ModelDef, is_cancelled: Ask | None = None) -> Iterator[Checked]:
+        """The files of a model beside what their publisher has. Raises DownloadError, Cancelled."""
+        self.line.check_online(model.name)
+        planner = Planner(self.line, self.patience, is_cancelled or (lambda: False))
+        return check_files(self.registry.files(model), self.registry.finder(), planner, planner.is_cancelled)
 
     def delete(self, model: ModelDef) -> Deleted:
         """Delete the model's files that no other usable model needs.

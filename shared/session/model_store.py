@@ -12,6 +12,7 @@ from shared.core.errors import DownloadError, WanGPError
 from shared.core.events import RefreshModels
 from shared.core.model_def import ModelDef
 from shared.engine.downloads import DownloadProgress
+from shared.engine.model_check import Checked
 from shared.engine.model_disk import DiskUse, disk_use
 from shared.engine.model_store import Deleted, ModelState, ModelStore
 from shared.session.model_downloads import ModelDownloads
@@ -64,6 +65,10 @@ class ModelFiles:
             return self._store.fetch(model, on_progress=on_progress, is_cancelled=is_cancelled)
         finally:
             self._tell_changed()
+
+    def check(self, model_type: str) -> list[Checked]:
+        """The files of a model beside what their publisher has. Raises ModelNotFound, DownloadError."""
+        return list(self._store.check(self._model(model_type)))
 
     def delete(self, model_type: str) -> Deleted:
         """Delete a model's files that no other needs. Raises ModelNotFound, DownloadError when a task needs them."""
@@ -120,6 +125,17 @@ class ModelFileMethods:
         Raises ModelNotFound, DownloadError, DiskFull, or Cancelled within a second of `is_cancelled()`.
         """
         return self.runtime.model_files.download(model_type, on_progress, is_cancelled)
+
+    def verify_model(self, model_type: str) -> dict[str, Any]:
+        """A model's files compared with their publisher's: how many are `right`, `wrong` (path -> what is wrong), and
+        the `unknown`, of which only the size could be compared. Asks the Hub.
+
+        Raises ModelNotFound, DownloadError where the Hub cannot be asked.
+        """
+        files = self.runtime.model_files.check(model_type)
+        wrong = {str(file.path): file.problem for file in files if file.problem}
+        unknown = [str(file.path) for file in files if not file.problem and not file.is_known]
+        return {"right": len(files) - len(wrong) - len(unknown), "wrong": wrong, "unknown": unknown}
 
     def delete_model(self, model_type: str) -> dict[str, Any]:
         """Delete a model's files that no other model needs: `paths`, `freed_bytes`, and `kept` with the reasons.

@@ -250,3 +250,28 @@ def test_broken_finetunes_are_told_with_their_place_and_harm_no_other(hub: FakeH
     with pytest.raises(ModelNotFound, match=r'definition of "half" cannot be used\. .*half\.json: line 3'):
         store.registry.get("half")
     assert "half.json: line 3" in broken and "astray.json" in broken and "file:///etc/passwd" in broken
+
+
+def test_files_on_disk_are_compared_with_the_published_ones(hub: FakeHub, store: ModelStore, tmp_path: Path) -> None:
+    model = store.registry.get("t2v")
+    store.fetch(model)
+    checked = list(store.check(model))
+    assert len(checked) == len(hub.repositories["team/Base"])
+    assert not any(file.problem for file in checked) and all(file.is_known for file in checked)
+    folder = tmp_path / "ckpts" / "Base"
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(WEIGHTS[:-1] + b"x")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(WEIGHTS[:-1])
+    (folder / "scheduler" / "scheduler_config.json").unlink()
+    problems = {file.path.relative_to(folder).as_posix(): file.problem for file in store.check(model) if file.problem}
+    assert problems == {
+        "transformer/diffusion_pytorch_model.safetensors": "damaged",
+        "vae/diffusion_pytorch_model.safetensors": "of another size",
+        "scheduler/scheduler_config.json": "missing",
+    }
+
+
+def test_nothing_is_compared_without_a_line(store: ModelStore) -> None:
+    store.config.override({"offline": True})
+    with pytest.raises(DownloadError, match="offline"):
+        store.check(store.registry.get("t2v"))
