@@ -38,6 +38,9 @@ ANNOTATORS: Mapping[str, Annotator] = MappingProxyType(
             ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
         ),
         "clothes": Annotator("Segformer for clothes", "segformer_b2_clothes", "mattmdjaga/segformer_b2_clothes"),
+        "enlarging": Annotator(
+            "Swin2SR", "swin2SR-realworld-sr-x4-64-bsrgan-psnr", "caidas/swin2SR-realworld-sr-x4-64-bsrgan-psnr"
+        ),
         "caption": Annotator(
             "BLIP captions", "blip-image-captioning-large", "Salesforce/blip-image-captioning-large",
             ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),

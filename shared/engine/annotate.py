@@ -42,6 +42,13 @@ class ControlMaker:
         return depth_of(frames, annotator_folder(kind, self._services, self._report), self._services.device, on_frame)
 
 
+def annotator_on_disk(kind: str, services: Services) -> Path | None:
+    """The folder of the model of `ANNOTATORS[kind]`; None where it is not here, and it is not fetched."""
+    finder = services.registry.finder()
+    places = [finder.locate(file) for file in ANNOTATORS[kind].files]
+    return None if None in places else places[0].parent  # type: ignore[union-attr]
+
+
 def annotator_folder(kind: str, services: Services, report: Reporter) -> Path:
     """The folder of the model of `ANNOTATORS[kind]`, fetched where it is missing. Raises DownloadError, Cancelled."""
     wanted = ANNOTATORS[kind]

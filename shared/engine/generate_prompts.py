@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from shared.core.annotators import ANNOTATORS
@@ -15,6 +14,7 @@ from shared.core.prompts import PromptUnit
 from shared.core.sample_prompts import JOINT, SampleNumbers, picked, styled
 from shared.core.styles import EXPANSION
 from shared.core.wildcards import Wildcards, each_line, take_loras, unknown_wildcards
+from shared.engine.annotate import annotator_on_disk
 from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
 
@@ -91,7 +91,7 @@ class PromptWriter:
     def _expanded(self, text: str, seed: int) -> str:
         """The text as the expansion model goes on with it; "" where that model is not here."""
         if self._expand is None:
-            folder = self._expansion_folder()
+            folder = annotator_on_disk("expansion", self._services)
             if folder is None:
                 self._tell_missing()
                 return ""
@@ -100,11 +100,6 @@ class PromptWriter:
             self._report.phase("Extending the prompt")
             self._expand = PromptExpansion(folder)
         return self._expand(text, seed)
-
-    def _expansion_folder(self) -> Path | None:
-        finder = self._services.registry.finder()
-        places = [finder.locate(file) for file in ANNOTATORS["expansion"].files]
-        return None if None in places else places[0].parent  # type: ignore[union-attr]
 
     def _tell_missing(self) -> None:
         if not self._is_told:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.core.annotators import ANNOTATORS
 from shared.core.errors import DownloadError, SettingsError
 from shared.diffusion.control import subject_of
-from shared.engine.annotate import annotator_folder
+from shared.engine.annotate import annotator_folder, annotator_on_disk
 from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
 from shared.media.regions import resized
@@ -23,14 +24,25 @@ class NothingFound(SettingsError):
 
 
 class Enlarger:
-    """Brings a picture (H,W,3) to a larger size (width, height)."""
+    """Brings a picture (H,W,3) to a larger size (width, height): by Swin2SR where that is on disk, else by a filter."""
 
     def __init__(self, services: Services, report: Reporter) -> None:
         self._services, self._report = services, report
 
     def __call__(self, picture: Frame, size: tuple[int, int]) -> Frame:
-        """The picture at that size, by the Lanczos filter."""
-        return resized(picture, size)
+        """The picture at that size. Raises DownloadError for a damaged model."""
+        folder = annotator_on_disk("enlarging", self._services)
+        if folder is None:
+            wanted = ANNOTATORS["enlarging"]
+            self._report.info(
+                f"vary_upscale: the picture is enlarged by a filter (Lanczos). With {wanted.repo} in "
+                f"ckpts/{wanted.folder} it is enlarged with detail."
+            )
+            return resized(picture, size)
+        from shared.diffusion.enlarging import enlarged
+
+        self._report.phase("Enlarging")
+        return resized(enlarged(picture, folder, self._services.device), size)
 
 
 class MaskFinder:

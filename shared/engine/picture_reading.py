@@ -86,7 +86,7 @@ def _save_mask(
     mask = 255 - mask if settings.get("invert_mask") else mask
     writer = OutputWriter(task, services, report, None)
     writer.expect(1)
-    own = {**settings, "image_format": "png", "metadata_scheme": "none"}
+    own = {**settings, "image_format": "png", "metadata_scheme": "none", "seed": 0}
     frame = np.asarray(Image.fromarray(mask).convert("RGB"))
     writer.save(Product(0, "image", [frame], own, generation_s=time.monotonic() - started))
 

@@ -47,7 +47,7 @@ def kind_of(param: Param) -> str:
 
 def _media_kind(param: Param) -> str:
     if param.kind == "image":
-        return "pictures" if param.name == "image_refs" else "picture"
+        return "pictures" if param.name in ("image_refs", "guide_pictures") else "picture"
     return {"video": "clip", "audio": "sound"}.get(param.kind, "file")
 
 

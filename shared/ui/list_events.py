@@ -64,7 +64,7 @@ class ListEvents:
             gr.Warning(str(error))
             return {}
         gr.Info(say("used_as", name=Path(entry.path).name, setting=setting_label(known).lower()))
-        shown = [path] if known.type == "media_list" and name == "image_refs" else path
+        shown = [path] if known.type == "media_list" and name in ("image_refs", "guide_pictures") else path
         return {self.form.components[name]: gr.update(value=shown)}
 
     def edit_task(self, state: dict[str, Any], model: str, event: gr.EventData) -> Updates:

@@ -11,10 +11,11 @@ from PIL import Image
 
 from shared.core.errors import DownloadError
 from shared.diffusion.caption import caption_of
+from shared.diffusion.enlarging import enlarged
 from shared.diffusion.finding import clothes, detect, outline
 from shared.engine.picture_reading import tags_of
 from tests.fakes.engine import Engine, make_engine
-from tests.fakes.tiny_finding import save_caption, save_clothes, save_detection, save_sam
+from tests.fakes.tiny_finding import save_caption, save_clothes, save_detection, save_enlarging, save_sam
 
 SCENE = np.full((60, 90, 3), (60, 160, 70), np.uint8)
 SCENE[15:45, 30:65] = (230, 40, 40)
@@ -137,3 +138,21 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
         outline(SCENE, [(0, 0, 9, 9)], tmp_path)
     with pytest.raises(DownloadError, match="is damaged"):
         caption_of(SCENE, tmp_path)
+
+
+def test_a_picture_is_enlarged_by_the_network_on_disk(tmp_path: Path, scene: str) -> None:
+    engine = make_engine(tmp_path)
+    folder = save_enlarging(tmp_path / "models" / "swin2SR-realworld-sr-x4-64-bsrgan-psnr")
+    engine.registry.checkpoints = tmp_path / "models"
+    (output,) = engine.make(image_mode=1, image_guide=scene, vary_upscale="upscale_fast")
+    assert np.array_equal(np.asarray(Image.open(output.path)), enlarged(SCENE, folder))
+    assert "Lanczos" not in engine.infos
+
+
+def test_pieces_join_to_what_the_whole_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_enlarging(tmp_path / "enlarging")
+    whole = enlarged(SCENE, folder)
+    monkeypatch.setattr("shared.diffusion.enlarging._PIECE", 32)
+    pieces = enlarged(SCENE, folder)
+    assert whole.shape == pieces.shape == (120, 180, 3)
+    assert np.abs(whole.astype(int) - pieces).max() <= 4

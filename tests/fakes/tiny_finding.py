@@ -60,6 +60,20 @@ def save_clothes(folder: Path) -> Path:
     return folder
 
 
+def save_enlarging(folder: Path) -> Path:
+    """Swin2SR that doubles the sides."""
+    import torch
+    from transformers import Swin2SRConfig, Swin2SRForImageSuperResolution
+
+    torch.manual_seed(0)
+    config = Swin2SRConfig(
+        image_size=16, patch_size=1, embed_dim=12, depths=[1], num_heads=[2], window_size=4, upscale=2,
+        upsampler="pixelshuffle",
+    )  # fmt: skip
+    Swin2SRForImageSuperResolution(config).eval().save_pretrained(folder)
+    return folder
+
+
 def save_caption(folder: Path) -> Path:
     """BLIP for pictures of 32 px."""
     import torch
