@@ -36,6 +36,7 @@ class TaskQueue:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).absolute()
         self._make_folder()
+        self.media_folder = self.folder / FOLDER_NAME
         self._folder_lock = FolderLock(self.folder)
         try:
             wait_for_workers(self.folder)
@@ -51,7 +52,7 @@ class TaskQueue:
         self._controls: dict[int, Control] = {}
         self._held: dict[int, str] = {}
         self._is_paused = self._is_closed = False
-        remove_unused(self.folder / FOLDER_NAME, [task.params for task in self._order.all()])
+        remove_unused(self.media_folder, [task.params for task in self._order.all()])
 
     @property
     def database_path(self) -> Path:
@@ -73,7 +74,7 @@ class TaskQueue:
         files. A task that brings an `error` is failed at once. Raises SettingsError for what cannot be
         kept, QueueError when the disk is full.
         """
-        kept = [new_entry(self.before_put(task), index, self.folder / FOLDER_NAME) for index, task in enumerate(tasks)]
+        kept = [new_entry(self.before_put(task), index, self.media_folder) for index, task in enumerate(tasks)]
         with self._changed:
             self._check_open()
             self._set_positions(self._order.positions_if_tight())
@@ -88,7 +89,7 @@ class TaskQueue:
 
     def update(self, task_id: int, params: Mapping[str, Any]) -> Task:
         """Replace the settings of a waiting or failed task. Raises QueueError when it runs or is gone."""
-        kept = storable(params, self.folder / FOLDER_NAME)
+        kept = storable(params, self.media_folder)
         with self._changed:
             task = self._order.get(task_id)
             if task is None or task.status not in _IDLE:
@@ -106,7 +107,7 @@ class TaskQueue:
                 return False
             self._set_positions(positions)
             self._tell_change("moved")
-            return True
+        return True
 
     def move_before(self, task_id: int, other_id: int | None) -> bool:
         """Bring a waiting task before another waiting one, or to the end (None); False when either does not wait."""
@@ -268,11 +269,10 @@ class TaskQueue:
         """Order one more sample, or one more window, of a running task; False when it does not run."""
         with self._changed:
             task = self._order.get(task_id)
-            if task is None or task.status != "running":
-                return False
-            control = self.control(task_id)
-        control.increase(wish)
-        return True
+            control = self.control(task_id) if task is not None and task.status == "running" else None
+        if control is not None:
+            control.increase(wish)
+        return control is not None
 
     def cancel(self, task_id: int | None = None, client_id: str | None = None) -> bool:
         """End one task, waiting or running; False when there is none of that id to end."""

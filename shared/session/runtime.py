@@ -193,7 +193,7 @@ class Runtime:
 
     def load_queue(self, path: str | Path) -> list[Task]:
         """The tasks of a saved queue (.zip) or a settings file (.json), not yet queued. Raises SettingsError."""
-        return load_queue(path, self.queue.folder / "queue_media")
+        return load_queue(path, self.queue.media_folder)
 
     def save_queue(self, path: str | Path) -> None:
         """Write the waiting and running tasks with their media to a .zip."""

@@ -16,7 +16,7 @@ from shared.core.settings_upgrade import upgrade
 from shared.core.virtual_path import SEPARATOR, parse_virtual_media_path
 from shared.ui.gallery import file_for, result_entry
 from shared.ui.imports import settings_over_defaults
-from shared.ui.lending import lend
+from shared.ui.lending import keep_uploads, lend
 from shared.ui.media_check import media_problems
 from shared.ui.run import Updates, guarded, problem_list
 from shared.ui.tabs import QUIET, PageContext
@@ -102,7 +102,7 @@ class ListEvents:
             found = self.runtime.problems(settings) or media_problems(settings, self.form.model_params(model))
             if found:
                 return {self.problems: problem_list(found)}
-            queue.update(task.id, settings)
+            queue.update(task.id, keep_uploads(settings, queue.media_folder))
             if task.status == "failed":
                 queue.retry(task.id)
         except WanGPError as error:

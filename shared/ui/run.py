@@ -23,6 +23,7 @@ from shared.ui.controls import media_paths
 from shared.ui.defaults import default_settings, save_default
 from shared.ui.form import Form, read_extra, remember, split_extra
 from shared.ui.imports import import_file
+from shared.ui.lending import keep_uploads
 from shared.ui.media_check import media_problems
 from shared.ui.model_picker import ModelPicker
 from shared.ui.shell import LANGUAGE
@@ -68,6 +69,7 @@ class Handlers:
             AppState(state).validate_success = 0 if found else 1
             if found:
                 return {self.problems: problem_list(found)}
+            settings = keep_uploads(settings, self.runtime.queue.media_folder)
             client_id = f"page-{token}-{uuid.uuid4().hex[:12]}"
             task = self.runtime.submit(settings, client_id=client_id, plugin_data=AppState(state).plugin_data)
             if start and self.runtime.queue.is_paused:

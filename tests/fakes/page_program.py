@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from PIL import Image, ImageColor
 
 from shared.api import Runtime
@@ -105,13 +107,25 @@ def _executor(spec: RunnerSpec, device: str, hooks: Mapping[str, Callable[..., A
     return LocalExecutor(fake, "cpu", hooks)
 
 
+def _routes(runtime: Runtime) -> APIRouter:
+    """What the form does, for sessions that have no browser."""
+    router = APIRouter(prefix="/fake")
+
+    @router.post("/submit")
+    async def submit(request: Request) -> dict[str, int]:
+        told = await request.json()
+        return {"id": (await run_in_threadpool(runtime.submit, told["settings"], client_id=told["client_id"])).id}
+
+    return router
+
+
 def main() -> None:
     """Serve until Ctrl-C."""
     given = sys.argv[1:]
     flags = read_flags(given)
     runtime = Runtime.open(ROOT, flags.config, given, _executor, True)
     try:
-        serve(runtime, flags)
+        serve(runtime, flags, _routes(runtime).routes)
     finally:
         runtime.close()
 

@@ -90,7 +90,7 @@ class PageRuntime:
 
     def load_queue(self, path: str | Path) -> list[Task]:
         """The tasks of a file."""
-        return load_queue(path, self.queue.folder / "queue_media")
+        return load_queue(path, self.queue.media_folder)
 
     def save_queue(self, path: str | Path) -> None:
         """Write the waiting tasks to a file."""

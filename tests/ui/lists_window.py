@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from tests.fakes.served import Server
 
 
+# The highest task that the window has heard of, also of those that are done already.
+_SEEN = """(() => {
+    if (!window.seenTasks) {
+        window.seenTasks = [0];
+        for (const kind of ["queue", "finished"]) wangp.on(kind, (told) =>
+            window.seenTasks.push(told.task_id ?? 0, ...(told.order ?? [])));
+    }
+    return Math.max(...window.seenTasks, ...wangp.tasks.map((task) => task.id));
+})()"""
+
+
 def add(window: Page, *prompts: str, steps: int = 4, frames: int = 9) -> None:
     """Queue tasks as the form does."""
     for prompt in prompts:
@@ -19,9 +30,9 @@ def add(window: Page, *prompts: str, steps: int = 4, frames: int = 9) -> None:
             if field.input_value() != str(value):
                 field.fill(str(value))
                 field.press("Tab")
-        before = len(queue(window))
+        before = window.evaluate(_SEEN)
         window.click("#add_to_queue")
-        window.wait_for_function("count => wangp.tasks.length > count || wangp.tasks.length === 0", arg=before)
+        window.wait_for_function(f"before => {_SEEN} > before", arg=before)
 
 
 def queue(window: Page) -> list[str]:
@@ -73,7 +84,7 @@ def gallery(window: Page, count: int | None = None) -> None:
 
 def found(window: Page, count: int) -> None:
     window.wait_for_function(
-        "count => document.querySelector('.wg-found')?.textContent.startsWith(count + ' result')", arg=count
+        "count => document.querySelector('.wg-result-count')?.textContent.startsWith(count + ' result')", arg=count
     )
 
 
@@ -94,6 +105,6 @@ def seed_results(window: Page, server: Server) -> None:
 
 def pick(window: Page, *prompts: str) -> None:
     for prompt in prompts:
-        cell = window.locator(".wg-cell", has=tile(window, prompt)).first
+        cell = tile(window, prompt).locator("..")
         cell.hover()
         cell.locator(".wg-pick").click()

@@ -250,16 +250,16 @@ def test_a_dropped_file_shows_its_settings_and_gives_them_back(
 def test_models_are_searched_and_filtered(open_window: OpenWindow) -> None:
     window = open_window()
     window.evaluate("wangp.tab('models')")
-    window.wait_for_selector(".wg-model")
-    everything = window.locator(".wg-model").count()
+    window.wait_for_selector(".wg-model-row")
+    everything = window.locator(".wg-model-row").count()
     assert everything > 50
     starter = window.locator("[data-model=starter]")
     assert "27.2 MB" in starter.inner_text()
     window.get_by_role("button", name="On disk", exact=True).click()
-    assert window.locator(".wg-model").count() < everything
+    assert window.locator(".wg-model-row").count() < everything
     window.get_by_role("button", name="All", exact=True).click()
     window.fill("#models_search", "vace 1.3b")
-    assert window.locator(".wg-model h3").all_inner_texts() == ["Wan2.1 VACE 1.3B"]
+    assert window.locator(".wg-model-row h3").all_inner_texts() == ["Wan2.1 VACE 1.3B"]
 
 
 def test_a_download_that_fails_says_why_and_is_dismissed(open_window: OpenWindow) -> None:

@@ -19,6 +19,7 @@ from shared.media.video_write import write_video
 from shared.ui.app import Page
 from shared.ui.compare import differences
 from shared.ui.gallery import Gallery, finishing_choices
+from shared.ui.lending import keep_uploads, lend
 from shared.ui.list_events import ListEvents
 from tests.fakes.page_runtime import PageRuntime
 from tests.ui.test_handlers import Window, event
@@ -284,3 +285,23 @@ def test_two_results_are_compared_by_what_differs(runtime: PageRuntime) -> None:
     ]  # fmt: skip
     assert next(row["label"] for row in rows if row["name"] == "seed") == "Seed"
     assert differences(left, left, runtime.registry) == []
+    picture = {**left, "image_mode": 1, "negative_prompt": ""}
+    assert [(row["name"], row["left"], row["right"]) for row in differences(picture, left, runtime.registry)] == [
+        ("image_mode", "A picture", "A clip"),
+    ]  # fmt: skip
+
+
+def test_uploads_of_a_task_outlast_the_temporary_folder(window: Window, runtime: PageRuntime, tmp_path: Path) -> None:
+    made = tmp_path / "start.png"
+    Image.new("RGB", (64, 64), "blue").save(made)
+    uploaded = lend(made)
+    window.set(prompt="a boat", image_start=uploaded)
+    window.click("add_to_queue")
+    (task,) = runtime.queue.tasks()
+    kept = Path(task.params["image_start"])
+    assert kept.parent == runtime.queue.media_folder and kept.name.endswith("_start.png")
+    Path(uploaded).unlink()
+    assert kept.read_bytes() == made.read_bytes()
+    outside = {"image_start": str(made), "prompt": "start.png"}
+    assert keep_uploads(outside, runtime.queue.media_folder) == outside
+    window.set(image_start=None)

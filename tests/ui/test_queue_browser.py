@@ -115,9 +115,9 @@ def test_a_copy_stands_behind_its_original_and_is_removed(open_window: OpenWindo
 def test_the_running_task_is_shown_and_makes_more(open_window: OpenWindow, server: Server) -> None:
     window = open_window()
     before = len(server.results())
-    add(window, "slow orange fox", "teal sea", steps=6)
+    add(window, "slow orange fox", "teal sea", steps=20)
     window.wait_for_selector(".wg-task.running .wg-now")
-    window.wait_for_function("document.querySelector('.wg-now')?.textContent.includes('step 3 of 6')")
+    window.wait_for_function("/step \\d+ of 20/.test(document.querySelector('.wg-now')?.textContent)")
     window.wait_for_function("document.querySelector('.wg-small-preview')?.style.background.includes('preview/')")
     press(window, "slow orange fox", "One more sample")
     window.wait_for_function("count => document.querySelectorAll('[data-panel=gallery] .wg-tile').length >= count",
@@ -127,7 +127,7 @@ def test_the_running_task_is_shown_and_makes_more(open_window: OpenWindow, serve
 
 def test_finish_early_keeps_what_is_there(open_window: OpenWindow, server: Server) -> None:
     window = open_window()
-    add(window, "slow pink cloud", steps=6)
+    add(window, "slow pink cloud", steps=20)
     press(window, "slow pink cloud", "One more sample")
     press(window, "slow pink cloud", "Finish early")
     until(window, [])

@@ -138,8 +138,15 @@
   };
 
   // The tab of an address like .../#settings; back and forward lead through the tabs.
-  wangp.tab = (id) => document.querySelector(`#main_tabs [role=tab][data-tab-id="${id}"]`)?.click();
-  wangp.shownTab = () => document.querySelector("#main_tabs [role=tab][aria-selected=true]")?.dataset.tabId ?? "generator";
+  // On a narrow screen Gradio keeps the last tabs in a menu, where they have their labels alone.
+  wangp.tab = (id) => {
+    const shown = document.querySelector(`#main_tabs [role=tab][data-tab-id="${id}"]`);
+    const label = window.gradio_config?.components.find((one) => one.type === "tabitem" && one.props.id === id)?.props.label;
+    const listed = [...document.querySelectorAll("#main_tabs .overflow-dropdown button")].find((one) => one.textContent.trim() === label);
+    (shown ?? listed)?.click();
+  };
+  wangp.shownTab = () => document.querySelector("#main_tabs [role=tab][aria-selected=true]")?.dataset.tabId ??
+    [...document.querySelectorAll("#main_tabs > [id^=tab_]")].find((one) => one.offsetParent)?.id.slice("tab_".length) ?? "generator";
   const tabAsked = () => location.hash.slice(1) || "generator";
   function followTabs(list) {
     const told = () => {

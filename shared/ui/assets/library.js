@@ -294,11 +294,12 @@
     const isSearching = document.activeElement === words;
     bar.replaceChildren(...[
       el("label", { class: "wg-search" }, wangp.icon("search"), words),
-      segments(), modelSelect(), dateSelect(),
-      toggle("star", "favourites_only", "favourites"),
-      toggle("trash", "trash", "trash"),
-      filter.trash && facets?.trash.count ? button("trash", say("empty_trash"), emptyTrash, { kind: "danger" }) : null,
-      el("span", { class: "wg-found", role: "status" }),
+      el("div", { class: "wg-library-filters" }, ...[segments(), modelSelect(), dateSelect(),
+        toggle("star", "favourites_only", "favourites"),
+        toggle("trash", "trash", "trash"),
+        filter.trash && facets?.trash.count ? button("trash", say("empty_trash"), emptyTrash, { kind: "danger" }) : null,
+      ].filter(Boolean)),
+      el("span", { class: "wg-result-count", role: "status" }),
       picked.size ? pickedBar() : null,
     ].filter(Boolean));
     if (isSearching) words.focus();
@@ -307,7 +308,7 @@
   }
 
   function drawFound() {
-    const place = bar?.querySelector(".wg-found");
+    const place = bar?.querySelector(".wg-result-count");
     const size = filter.trash && facets?.trash.bytes ? " · " + wangp.bytes(facets.trash.bytes) : "";
     if (place) place.textContent = pages.size ? say("found", { count: total.toLocaleString() }) + size : "";
   }

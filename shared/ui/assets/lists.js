@@ -7,7 +7,7 @@
   Object.assign(wangp.icons, {
     grip: "M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01", edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
     copy: "M9 9h11v11H9zM5 15V4h11", plus: "M12 5v14M5 12h14", longer: "M4 12h13M13 7l5 5-5 5M21 5v14",
-    flag: "M6 21V4h11l-2 4 2 4H6", more: "M5 12h.01M12 12h.01M19 12h.01", star: "M12 4l2.4 5 5.6.7-4.1 3.8 1.1 5.5-5-2.8-5 2.8 1.1-5.5L4 9.7 9.6 9z",
+    flag: "M6 21V4h11l-2 4 2 4H6", more: "M5 12h.01M5.5 12h.01M12 12h.01M12.500 12h.01M19 12h.01M18.500 12h.01", star: "M12 4l2.4 5 5.6.7-4.1 3.8 1.1 5.5-5-2.8-5 2.8 1.1-5.5L4 9.7 9.6 9z",
     compare: "M12 4v16M4 6h6v12H4zM14 6h6v12h-6z", search: "M11 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12M15.5 15.5L20 20",
     restore: "M4 12a8 8 0 1 0 2.5-5.8M4 5v5h5", gone: "M4 5h16v14H4zM4 5l16 14", join: "M4 7h6v10H4zM14 7h6v10h-6zM10 12h4",
     wand: "M5 19L15 9M17 3v4M15 5h4M20 11v3M18.500 12.500h3M9 4v2M8 5h2", next: "M9 6l6 6-6 6", back: "M15 6l-6 6 6 6", check: "M5 12l5 5 9-10",

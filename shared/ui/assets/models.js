@@ -55,7 +55,7 @@
           draw();
         },
       }, say(name))));
-    bar.replaceChildren(el("label", { class: "wg-search" }, wangp.icon("search"), words), segments, el("span", { class: "wg-found", role: "status" }));
+    bar.replaceChildren(el("label", { class: "wg-search" }, wangp.icon("search"), words), segments, el("span", { class: "wg-result-count", role: "status" }));
   }
 
   const passes = (model) => {
@@ -70,14 +70,14 @@
     const fact = (name, bytes) => el("span", {}, say(name) + " ", el("b", {}, wangp.bytes(bytes)));
     disk.replaceChildren(fact("models_take", total.total_bytes), fact("disk_free", total.free_bytes));
     const shown = models.filter(passes);
-    bar.querySelector(".wg-found").textContent = say("models_found", { count: shown.length });
+    bar.querySelector(".wg-result-count").textContent = say("models_found", { count: shown.length });
     const rows = [];
     let family = null;
     for (const model of shown) {
-      if (model.family !== family) rows.push(el("li", { class: "wg-family" }, family = model.family));
+      if (model.family !== family) rows.push(el("li", { class: "wg-model-family" }, family = model.family));
       rows.push(row(model));
     }
-    list.replaceChildren(...(rows.length ? rows : [el("li", { class: "wg-empty wg-model" }, say("nothing_found"))]));
+    list.replaceChildren(...(rows.length ? rows : [el("li", { class: "wg-empty wg-model-row" }, say("nothing_found"))]));
   }
 
   function redraw(id) {
@@ -93,9 +93,9 @@
         model.bytes && shared > 0 ? el("small", {}, say("shared_size", { size: wangp.bytes(shared) })) : null,
         model.availability !== "available" && model.to_download ? el("small", {}, say("still_to_load", { size: wangp.bytes(model.to_download) })) : null)
       : el("span", { class: "wg-size" }, el("small", {}, model.to_download === null ? "" : say("to_load", { size: wangp.bytes(model.to_download) })));
-    const made = el("li", { class: "wg-model", "data-model": model.id },
+    const made = el("li", { class: "wg-model-row", "data-model": model.id },
       el("div", {}, el("h3", {}, el("span", { class: `wg-mark ${model.availability}`, title: say(STATES[model.availability]) }), model.name),
-        el("p", { class: "wg-note", title: model.description }, wangp.facts([model.availability === "available" ? "" : say(STATES[model.availability]), model.description]))),
+        el("p", { class: "wg-model-note", title: model.description }, wangp.facts([model.availability === "available" ? "" : say(STATES[model.availability]), model.description]))),
       size, el("div", { class: "wg-tools" }, ...actions(model, download)));
     if (download) {
       made.append(el("div", { class: "wg-load" }, el("div", { class: "wg-bar" }, el("i")), el("p", { class: "wg-facts", role: "status" })));

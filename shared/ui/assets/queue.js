@@ -76,6 +76,7 @@
     });
     if (!wanted.length) wanted.push(el("li", { class: "wg-empty" }, say("queue_empty")));
     if (state.more) wanted.push(el("li", { class: "wg-empty" }, say("queue_more", { count: state.more })));
+    list.classList.toggle("long", wanted.length > 50);
     const kept = new Set(wanted);
     for (const child of [...list.children]) if (!kept.has(child)) child.remove();
     wanted.forEach((item, index) => { if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null); });

@@ -124,8 +124,8 @@
       ]),
     }, wangp.icon("more"));
     return el("div", { class: "wg-actions" }, reuse, uses,
-      el("a", { class: "wg-button", href: wangp.fileUrl(result) + "?download=1", download: "", title: say("download") },
-        wangp.icon("download"), el("span", {}, say("download"))),
+      el("a", { class: "wg-button bare", href: wangp.fileUrl(result) + "?download=1", download: "", title: say("download"), "aria-label": say("download") },
+        wangp.icon("download")),
       star, remove, further);
   };
 
@@ -140,7 +140,7 @@
   wangp.thumbnail = (result) => {
     if (result.kind === "audio") return wangp.icon("sound");
     const image = el("img", { alt: "", loading: "lazy", decoding: "async", src: wangp.url(`results/${result.id}/thumbnail.jpg`) });
-    image.addEventListener("error", () => image.replaceWith(wangp.icon(result.missing ? "gone" : "image")));
+    image.addEventListener("error", () => (result.missing ? image.remove() : image.replaceWith(wangp.icon("image"))));
     return image;
   };
   wangp.playOnHover = (open, result) => {
