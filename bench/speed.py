@@ -1,15 +1,18 @@
 """What each way to be faster gains on the starter, against the bare diffusers call in the same run.
 
-    python bench/speed.py [--rounds 3] [--size 128] [--frames 17] [--steps 20] [--only tea,spectrum]
+    python bench/speed.py [--rounds 2] [--size 64] [--frames 9] [--steps 12] [--only tea,spectrum]
 
 All ways run by turns, so that a busy machine slows them alike, and the best round of each counts: read the ratios, not
 the seconds. "blocks" counts the transformer blocks that were run (what a machine of any speed saves), "PSNR" compares
-the frames with those of the plain job. The prompt is encoded once a way; "new prompt" encodes it anew each round.
+the frames with those of the plain job. The prompt is encoded once a way; "new prompt" encodes it anew each round. With
+the usual sizes it takes about two minutes on two quiet cores, a minute of which "compiled" compiles; the load of the
+machine before and after is told.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -64,15 +67,16 @@ class Way:
 def main() -> int:
     """Run all ways by turns and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--frames", type=int, default=17)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--only", default="", help="ways whose names begin so, separated by commas")
     options = parser.parse_args()
     wanted = tuple(options.only.split(",")) if options.only else ("",)
     names = [name for name in WAYS if name == "plain" or name.startswith(wanted)]
     ways, blocks = _ways(names, options)
+    load = os.getloadavg()[0]
     for number in range(options.rounds + 1):
         for way in ways.values():
             blocks[0] = 0
@@ -82,6 +86,7 @@ def main() -> int:
                 way.times.append(time.perf_counter() - began)
             way.blocks = blocks[0]
     _print(ways)
+    print(f"load {load:.1f} to {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     return 0
 
 

@@ -66,6 +66,8 @@ _Z_IMAGES = (
 _HUNYUAN = ("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline")
 _HUNYUAN_1_5 = ("HunyuanVideo15Pipeline", "HunyuanVideo15ImageToVideoPipeline")
 _KANDINSKY = ("Kandinsky5T2VPipeline", "Kandinsky5I2VPipeline", "Kandinsky5T2IPipeline", "Kandinsky5I2IPipeline")
+_CHROMA = ("ChromaPipeline", "ChromaImg2ImgPipeline", "ChromaInpaintPipeline")
+_SANA = ("SanaPipeline", "SanaVideoPipeline", "SanaImageToVideoPipeline")
 _SDXL = (
     "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
     "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetImg2ImgPipeline",
@@ -84,12 +86,13 @@ _BRANCHING: Mapping[str, Branching] = MappingProxyType(
         "QwenImage21Pipeline": Branching(others="before", remembers=True),
         **dict.fromkeys((*_FLUX, *_FLUX_RELATIVES), _TWICE),
         **dict.fromkeys((*_FLUX_REFERENCES, *_KLEIN), _BEHIND),
+        **dict.fromkeys(_CHROMA, _TWICE),
         **dict.fromkeys((*_HUNYUAN, *_HUNYUAN_1_5, *_KANDINSKY), _TWICE),
         **dict.fromkeys(_Z_IMAGES, _Z_IMAGE),
         "HiDreamImagePipeline": _JOINT,
         "Krea2Pipeline": Branching(from_cond=True),
         "Ideogram4Pipeline": Branching(others="before"),
-        **dict.fromkeys(_SDXL, _JOINT),
+        **dict.fromkeys((*_SANA, *_SDXL), _JOINT),
     }
 )
 

@@ -31,7 +31,7 @@ _BEST_ON_CUDA = ("sage2", "flash3", "cudnn", "sdpa")
 _MASKED = frozenset({
     "LTXVideoTransformer3DModel", "LTX2VideoTransformer3DModel", "HunyuanVideoTransformer3DModel",
     "HunyuanVideo15Transformer3DModel", "Krea2Transformer2DModel", "QwenImage21Transformer2DModel",
-    "Ideogram4Transformer2DModel",
+    "Ideogram4Transformer2DModel", "ChromaTransformer2DModel",
 })  # fmt: skip
 _CLOSE = 0.1
 

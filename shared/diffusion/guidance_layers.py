@@ -23,6 +23,7 @@ _STACKS = (
 _RETURNED = {
     "LTX2VideoTransformerBlock": ("hidden_states", "audio_hidden_states"),
     "HunyuanVideo15TransformerBlock": ("hidden_states", "encoder_hidden_states"),
+    "ChromaTransformerBlock": ("encoder_hidden_states", "hidden_states"),
 }
 
 

@@ -18,6 +18,7 @@ from shared.diffusion.abilities import abilities
 from tests.fakes import (
     tiny_flux,
     tiny_flux2,
+    tiny_general,
     tiny_hunyuan,
     tiny_kandinsky5,
     tiny_ltx,
@@ -95,6 +96,16 @@ def _sibling(build: Callable[[], Any], name: str) -> Callable[[], Any]:
     return lambda: getattr(diffusers, name)(**build().components)
 
 
+def _seeded(name: str) -> Callable[[], Any]:
+    """A pipeline that runs by one JSON, with the same weights each time."""
+
+    def build() -> Any:
+        torch.manual_seed(0)
+        return tiny_general.BUILDERS[name]()
+
+    return build
+
+
 def _small_hidream() -> Any:
     """It brings every size to the area that this names."""
     pipe = tiny_text_to_image.BUILDERS["hidream"]()
@@ -166,6 +177,11 @@ CASES: dict[str, Case] = {
     "hidream": Case(_small_hidream, _PICTURE),
     "sdxl": Case(tiny_sdxl.BUILDERS["sdxl"], _PICTURE),
     "kandinsky": Case(tiny_kandinsky5.BUILDERS["k5_lite_t2v"], _LONG_TEXT),
+    "chroma": Case(_seeded("ChromaPipeline"), {**_PICTURE, "max_sequence_length": 32}),
+    "sana": Case(
+        _seeded("SanaPipeline"),
+        {**_PICTURE, "width": 32, "height": 32, "use_resolution_binning": False, "max_sequence_length": 16},
+    ),
     "krea2": Case(tiny_text_to_image.BUILDERS["krea2"], _PICTURE),
     "ideogram": Case(
         tiny_text_to_image.BUILDERS["ideogram4"], {**_PROMPT, "guidance_schedule": None, "max_sequence_length": 512},

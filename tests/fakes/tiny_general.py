@@ -12,6 +12,8 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderKLCogVideoX,
     AutoencoderOobleck,
+    ChromaPipeline,
+    ChromaTransformer2DModel,
     CogVideoXDDIMScheduler,
     CogVideoXImageToVideoPipeline,
     CogVideoXTransformer3DModel,
@@ -30,6 +32,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, Gemma2Config, Gemma2Model, T5Config, T5EncoderModel
 
+from tests.fakes.tiny_parts import picture_vae
 from tests.fakes.tokenizers import clip_tokenizer, gemma_tokenizer, t5_tokenizer
 
 
@@ -162,7 +165,20 @@ def _stable_audio() -> Any:
     )  # fmt: skip
 
 
+def _chroma() -> Any:
+    transformer = ChromaTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, axes_dims_rope=(4, 4, 8), approximator_num_channels=8, approximator_hidden_dim=32,
+        approximator_layers=1,
+    )  # fmt: skip
+    return ChromaPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(), vae=picture_vae(), text_encoder=_t5(), tokenizer=t5_tokenizer(),
+        transformer=transformer.eval(),
+    )  # fmt: skip
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
+    "ChromaPipeline": _chroma,
     "SanaPipeline": _sana,
     "PixArtSigmaPipeline": _pixart,
     "CogVideoXImageToVideoPipeline": _cogvideox,
