@@ -123,7 +123,7 @@ async def _events(service: EngineService, job: Job, images: int) -> AsyncIterato
         preview = await service.preview(now) if is_new else None
         uri = f"data:image/png;base64,{preview}" if preview else None
         event = mapping.stream_event(now, images, uri, told["progress"])
-        if event != told:
+        if preview or {**event, "preview": None} != {**told, "preview": None}:
             told = event
             yield mapping.frame(event)
             await asyncio.sleep(EVENT_PAUSE_S)
