@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.core.errors import WanGPError
 from shared.ui.defaults import default_settings
+from shared.ui.texts import memory_line
 
 
 def model_rows(runtime: Any) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ def model_cost(runtime: Any, model_type: str) -> dict[str, Any]:
     except WanGPError:
         need = None
     return {
-        "memory": need.text if need is not None else "",
+        "memory": memory_line(need.text) if need is not None else "",
         "fits": need.fits if need is not None else True,
         "to_download": state.to_download_bytes,
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from shared.ui.texts import current_language, languages, panel_texts, say
+from shared.ui.texts import current_language, languages, panel_texts, phases, say
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = (
@@ -42,7 +42,7 @@ def page_head(
 ) -> str:
     """What the page's <head> needs before Gradio starts, in the visitor's language: style, texts, scripts."""
     told = {
-        "texts": panel_texts(), "settings": list(settings), "options": dict(options),
+        "texts": panel_texts(), "settings": list(settings), "options": dict(options), "phases": phases(),
         "language": current_language.get(), "languages": languages(),
         "plugin_scripts": list(plugin_scripts),
     }  # fmt: skip

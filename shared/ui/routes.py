@@ -22,6 +22,7 @@ from shared.ui.program_routes import add_program_routes
 from shared.ui.queue_panel import QueuePanel, saved_queue
 from shared.ui.result_routes import FOREVER, NEVER, Values, add_results
 from shared.ui.task_view import task_picture
+from shared.ui.texts import memory_line
 from shared.ui.thumbnails import picture_thumbnail
 from shared.ui.windows import Windows
 
@@ -125,5 +126,5 @@ def _add_memory(router: APIRouter, runtime: Any) -> None:
         except ValueError:
             raise HTTPException(422, "settings: this is no JSON.") from None
         need = runtime.memory_need(given) if isinstance(given, dict) else None
-        body = {"text": "", "fits": True} if need is None else {"text": need.text, "fits": need.fits}
+        body = {"text": "", "fits": True} if need is None else {"text": memory_line(need.text), "fits": need.fits}
         return JSONResponse(body, headers=NEVER)

@@ -284,7 +284,8 @@ def speak_to_visitor() -> None:
     """Say what follows in this thread in the language of the visitor whose event is being answered."""
     request = LocalContext.request.get(None)
     if request is not None and request.request is not None:
-        current_language.set(request.request.scope.get(LANGUAGE, USUAL))
+        scope = getattr(request.request, "scope", None) or {}
+        current_language.set(scope.get(LANGUAGE, USUAL))
 
 
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,17 @@ from shared.core.settings import DECLARATIONS
 from shared.ui.app import Page
 from shared.ui.server import web_app
 from shared.ui.tabs import own_tabs
-from shared.ui.texts import COOKIE, USUAL, current_language, language_of, languages, say, setting_label, texts_of
+from shared.ui.texts import (
+    COOKIE,
+    USUAL,
+    current_language,
+    language_of,
+    languages,
+    memory_line,
+    say,
+    setting_label,
+    texts_of,
+)
 from tests.fakes.page_runtime import PageRuntime
 
 ROOM = Path(__file__).resolve().parents[2] / "shared" / "ui"
@@ -87,6 +97,8 @@ def test_labels_follow_the_language() -> None:
     try:
         assert say("added", id=4) == "任务 4 已加入队列。"
         assert setting_label(DECLARATIONS["video_length"]) == "长度 (帧)"
+        line = "Needs 9.8 of 24.0 GB graphics memory, 3.0 of 64.0 GB main memory, weights in int8"
+        assert memory_line(line) == "需要显存 9.8 GB，共 24.0 GB；内存 3.0 GB，共 64.0 GB；权重为 int8"
     finally:
         current_language.reset(token)
     assert setting_label(DECLARATIONS["video_length"]) == "Length (frames)"

@@ -39,6 +39,12 @@
   wangp.say = (name, values = {}) =>
     (config.texts[name] ?? name).replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
 
+  // What a running task does, said in English by the program: "Loading model Starter".
+  wangp.phase = (text) => {
+    const known = Object.keys(config.phases).filter((one) => text.startsWith(one)).sort((one, other) => other.length - one.length)[0];
+    return known ? config.phases[known] + text.slice(known.length) : text;
+  };
+
   wangp.url = (path) => new URL("wangp/" + path, document.baseURI).href;
 
   wangp.on = (kind, listener) => (listeners[kind] ??= []).push(listener);

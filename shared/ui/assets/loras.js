@@ -7,7 +7,7 @@
 
   wangp.panel("loras", (place) => {
     element = place;
-    search = el("input", { type: "search", "aria-label": say("lora_search"), placeholder: say("lora_search"), oninput: draw });
+    search = el("input", { type: "search", "aria-label": say("lora_search"), placeholder: say("lora_search"), oninput: draw, onfocus: load });
     chosenList = el("ul", { class: "wg-loras chosen", "aria-label": say("lora_chosen") });
     list = el("ul", { class: "wg-loras", "aria-label": say("lora_search") });
     const advanced = el("label", { class: "wg-check" }, el("input", { type: "checkbox", onchange: (event) => {

@@ -78,7 +78,7 @@
       ? " · " + say("step", { step: progress.step, total: progress.total }) : "";
     const left = progress.left_s === null ? say("elapsed", { time: wangp.time(progress.elapsed_s + passed) })
       : say("left", { time: wangp.time(progress.left_s - passed) });
-    tell((paused ? say("paused") + " · " : "") + (progress.text || say("starting")) + counted, paused ? "" : left);
+    tell((paused ? say("paused") + " · " : "") + (progress.text ? wangp.phase(progress.text) : say("starting")) + counted, paused ? "" : left);
   }
 
   function tell(phase, time) {

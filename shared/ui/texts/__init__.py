@@ -1,7 +1,8 @@
 """Every text of the page, a JSON file a language; labels and help of settings in English are their declarations'.
 
 A file holds `page` (what Python says), `panels` (what the browser's scripts say), and for languages other than
-English `settings` (label and help by the setting's name), `groups`, `units` and `terms` (by their English words).
+English `settings` (label and help by the setting's name), `groups`, `units`, `terms`
+and `phases` (by their English words).
 """
 
 from __future__ import annotations
@@ -22,6 +23,17 @@ USUAL = "en"
 COOKIE = "wangp-language"
 
 _plugin_texts: dict[str, dict[str, str]] = {}
+
+_AMOUNTS = r"(?P<needed>[\d.]+) of (?P<available>[\d.]+) GB"
+_MEMORY = tuple(
+    (re.compile(pattern), key)
+    for pattern, key in (
+        (f"Needs {_AMOUNTS} graphics memory", "memory_card"),
+        (f"Needs {_AMOUNTS} memory", "memory_main"),
+        (f", {_AMOUNTS} main memory", "memory_beside"),
+        (r", weights in (?P<kinds>.+)$", "memory_weights"),
+    )
+)
 
 current_language: ContextVar[str] = ContextVar("language", default=USUAL)
 
@@ -50,6 +62,11 @@ def panel_texts(language: str = "") -> dict[str, str]:
     return {**texts_of(USUAL)["panels"], **texts_of(language or current_language.get())["panels"]}
 
 
+def phases() -> Mapping[str, str]:
+    """The visitor's words for what a running task does, by the English words that the program begins with."""
+    return _part("phases")
+
+
 def setting_label(param: Param) -> str:
     """A setting's label with its unit; where a model names it in its own way, that name."""
     label = _label(param.name, param.label)
@@ -66,6 +83,15 @@ def program_text(param: Param) -> tuple[str, str]:
     """Label and help of a setting of the program."""
     own = _part("program").get(param.name, {})
     return str(own.get("label") or param.label), str(own.get("help") or param.help)
+
+
+def memory_line(text: str) -> str:
+    """The line on a task's need of memory, which the program makes in English, in the visitor's language."""
+    if current_language.get() == USUAL:
+        return text
+    for pattern, key in _MEMORY:
+        text = pattern.sub(lambda found, key=key: say(key, **found.groupdict()), text)  # type: ignore[misc]
+    return text
 
 
 def group_label(group: str) -> str:
