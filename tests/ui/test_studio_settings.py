@@ -219,7 +219,7 @@ def test_every_control_of_every_tab_has_a_name(studio: Page) -> None:
 def test_the_end_of_a_task_is_told_to_who_wants_it(studio: Page) -> None:
     studio.get_by_role("tab", name="Settings").click()
     studio.get_by_label("Message of the desktop").check()
-    assert studio.evaluate("localStorage.getItem('wangp-notify')") == "1"
+    studio.wait_for_function("localStorage.getItem('wangp-notify') === '1'")
     told = studio.evaluate(
         """() => {
             const told = [];

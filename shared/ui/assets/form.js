@@ -37,7 +37,11 @@
   // The facts of the chosen model arrive here, at load and whenever the form is filled anew.
   wangp.setModel = (facts) => {
     if (!facts) return;
-    if (!wangp.model) new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
+    if (!wangp.model) {
+      new MutationObserver(soon).observe(document.getElementById("wangp-form"), { childList: true, subtree: true });
+      const side = document.getElementById("wangp-side");
+      new ResizeObserver(() => side.style.setProperty("--side-height", `${side.offsetHeight}px`)).observe(side);
+    }
     const told = typeof facts === "string" ? JSON.parse(facts) : facts;
     wangp.model = { ...wangp.model, ...told };
     wangp.emit("model", wangp.model);
