@@ -138,7 +138,8 @@ def _turbo(count: int, levels: torch.Tensor) -> torch.Tensor:
 
 def _aligned(count: int, levels: torch.Tensor) -> torch.Tensor:
     """The ten noise levels that were found to serve best, laid out over as many steps as are asked for."""
-    best = np.log(AysSchedules["StableDiffusionXLSigmas"][:-1])
+    published: list[float] = AysSchedules["StableDiffusionXLSigmas"]  # type: ignore[assignment]
+    best = np.log(published[:-1])
     places = np.interp(np.linspace(0, 1, count), np.linspace(0, 1, len(best)), best)
     return torch.from_numpy(np.exp(places)).float()
 

@@ -52,7 +52,7 @@ class PromptExpansion:
                 logits_processor=LogitsProcessorList([_FreshWords(self._allowed)]),
                 pad_token_id=self._model.config.eos_token_id,
             )
-        return _tidy(self._tokenizer.decode(made[0], skip_special_tokens=True)).rstrip(" ,.")
+        return _tidy(str(self._tokenizer.decode(made[0], skip_special_tokens=True))).rstrip(" ,.")
 
     @property
     def _limit(self) -> int:

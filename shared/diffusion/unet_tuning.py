@@ -25,7 +25,7 @@ def tuned(pipe: Any, model: ModelDef, window: WindowRequest, on_step: Callable[[
         if unet is not None and settings.get("freeu") and model.get("freeu"):
             unet.enable_freeu(**{name: float(settings[f"freeu_{name}"]) for name in _FREEU})
             stack.callback(unet.disable_freeu)
-        scales = tuple(float(settings.get(f"adm_scaler_{side}", 1.0)) for side in ("negative", "positive"))
+        scales = float(settings.get("adm_scaler_negative", 1.0)), float(settings.get("adm_scaler_positive", 1.0))
         end = float(settings.get("adm_scaler_end", 0.3))
         if unet is not None and model.get("adm_guidance") and scales != (1.0, 1.0) and end > 0:
             stack.enter_context(around_passes(pipe, _ToldSizes(pipe, scales, end)))

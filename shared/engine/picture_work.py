@@ -70,7 +70,7 @@ def plan_picture_work(
     if method:
         return _enlarged(settings, model, inputs, enlarge(pixels, _enlarged_size(settings, pixels)))
     if settings.get("enhance") and inputs.mask is None and not settings.get("paste_back"):
-        return PictureWork(inputs, result_size=pixels.shape[1::-1], ready=pixels)
+        return PictureWork(inputs, result_size=size_of(pixels), ready=pixels)
     grows_on_canvas = bool(model.get("video_guide_outpainting"))
     if settings.get("paste_back") or (_grown_by(settings, pixels) is not None and not grows_on_canvas):
         return _repainted(settings, model, inputs, pixels)
@@ -92,7 +92,7 @@ def strength_of(settings: Mapping[str, Any], model: ModelDef, usual: float) -> f
 
 def _varied(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, pixels: Frames) -> PictureWork:
     strength = strength_of(settings, model, VARY_STRENGTH[str(settings["vary_upscale"])])
-    own, native = pixels.shape[1::-1], native_side(model)
+    own, native = size_of(pixels), native_side(model)
     side = min(max(math.sqrt(own[0] * own[1]), native), MOST_VARIED * native)
     canvas = makeable(scaled_to_side(own, round(side)), model)
     return PictureWork(
@@ -105,7 +105,7 @@ def _varied(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, pixels
 
 def _enlarged(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, enlarged: Frames) -> PictureWork:
     strength = strength_of(settings, model, UPSCALE_STRENGTH)
-    target, native = enlarged.shape[1::-1], native_side(model)
+    target, native = size_of(enlarged), native_side(model)
     side = math.sqrt(target[0] * target[1])
     if settings.get("vary_upscale") == "upscale_fast" or side > LARGEST_SIDE * native:
         return PictureWork(inputs, result_size=target, ready=enlarged)
@@ -113,7 +113,7 @@ def _enlarged(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, enla
     canvas = round_size(*worked, model.block_size)
     asked = int(settings.get("upscale_tile") or 0)
     fits = makeable(canvas, model) == canvas
-    tile = 0 if fits and not asked else round_size(*[asked or native] * 2, model.block_size)[0]
+    tile = 0 if fits and not asked else round_size(asked or native, asked or native, model.block_size)[0]
     return PictureWork(
         replace(inputs, control=Image.fromarray(resized(enlarged, canvas)), mask=None, denoising_strength=strength),
         _from_picture(settings, strength),
@@ -126,7 +126,7 @@ def _enlarged(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, enla
 
 def _enlarged_size(settings: Mapping[str, Any], pixels: Frames) -> tuple[int, int]:
     factor = FACTORS.get(str(settings["vary_upscale"])) or float(settings.get("upscale_factor") or 2.0)
-    width, height = (max(round(side * factor), 1) for side in pixels.shape[1::-1])
+    width, height = (max(round(side * factor), 1) for side in size_of(pixels))
     if width * height > MAX_PIXELS * 4 or max(width, height) > MAX_SIDE_PX:
         raise SettingsError(
             f"vary_upscale: the result would have {width}x{height} pixels. Choose a smaller factor or picture."
@@ -162,13 +162,13 @@ def _repainted(settings: Mapping[str, Any], model: ModelDef, inputs: Inputs, pix
         },
         Size(*canvas),
         finish=lambda made: put_into(pixels, made, box, mask),
-        result_size=pixels.shape[1::-1],
+        result_size=size_of(pixels),
     )  # fmt: skip
 
 
 def _own_mask(settings: Mapping[str, Any], inputs: Inputs, pixels: Frames) -> Frames:
     """The mask at the picture's own size, grown, then turned round; black where none is given."""
-    size = pixels.shape[1::-1]
+    size = size_of(pixels)
     if not isinstance(inputs.mask, Image.Image):
         return np.zeros(size[::-1], np.uint8)
     mask = grown(mask_of(inputs.mask.convert("L"), size), int(settings.get("mask_expand") or 0))
@@ -183,7 +183,12 @@ def _grown_by(settings: Mapping[str, Any], pixels: Frames) -> tuple[int, int, in
         return None
     if min(percents) < 0:
         raise SettingsError("video_guide_outpainting: a picture grows by percentages of 0 or more.")
-    return grown_pixels(percents, pixels.shape[1::-1])
+    return grown_pixels(percents, size_of(pixels))
+
+
+def size_of(pixels: Frames) -> tuple[int, int]:
+    """Width and height of a picture (H,W,...)."""
+    return int(pixels.shape[1]), int(pixels.shape[0])
 
 
 def makeable(size: tuple[int, int], model: ModelDef) -> tuple[int, int]:

@@ -29,8 +29,9 @@ def grown(mask: Picture, pixels: int) -> Picture:
     if not pixels:
         return mask
     change = cv2.dilate if pixels > 0 else cv2.erode
-    edge = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0 if pixels > 0 else 255}
-    return np.asarray(change(mask, np.ones((3, 3), np.uint8), iterations=abs(pixels), **edge), np.uint8)
+    beyond, square = 0 if pixels > 0 else 255, np.ones((3, 3), np.uint8)
+    changed = change(mask, square, iterations=abs(pixels), borderType=cv2.BORDER_CONSTANT, borderValue=beyond)
+    return np.asarray(changed, np.uint8)
 
 
 def with_margins(picture: Picture, pixels: tuple[int, int, int, int]) -> Picture:
