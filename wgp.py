@@ -1,7 +1,7 @@
 """WanGP's entry: `python wgp.py` serves the page, or with --prompt, --process or --list-models works without it.
 
-Imported as a module it offers `generate_video`, `generate_media` and `generate_preview`; nothing heavy is loaded
-before one of them is used.
+Imported as a module it offers `generate_video`, `generate_media` and `generate_preview`, and while a page is served
+what plugins may ask for (docs/plugins.md); nothing heavy is loaded before one of them is used.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _GENERATION = ("generate_video", "generate_media", "generate_preview")
 def __getattr__(name: str) -> Any:
     if name in _GENERATION:
         return getattr(importlib.import_module("shared.api"), name)
+    if not name.startswith("_") and "shared.api" in sys.modules:
+        exports = getattr(sys.modules["shared.api"].Runtime.current(), "exports", None)
+        if exports is not None and name in exports:
+            return exports.get(name)
     raise AttributeError(f"module 'wgp' has no attribute {name!r}")
 
 
@@ -34,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         flags = read_flags(given)
+        if flags.new_plugin or flags.check_plugin:
+            return _author(flags)
         if is_headless(flags):
             return run_headless(flags, given, ROOT)
         return _serve(flags, given)
@@ -42,6 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _author(flags: Any) -> int:
+    """Write a new plugin, or check one."""
+    from shared.ui.plugins.authoring import check_plugin, new_plugin
+
+    if flags.new_plugin:
+        sys.stdout.write(f"{new_plugin(flags.config or ROOT, flags.new_plugin)}\n")
+        return 0
+    report = check_plugin(ROOT, flags.check_plugin)
+    sys.stdout.write("\n".join(report.lines()) + "\n")
+    return 0 if report.is_sound else 1
 
 
 def _serve(flags: Any, given: Sequence[str]) -> int:

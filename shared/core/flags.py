@@ -87,6 +87,8 @@ def _add_headless(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--delete-model", metavar="ID", default="", help="delete the files of a model that no other needs"
     )
+    group.add_argument("--new-plugin", metavar="NAME", default="", help="write a plugin to start from, with its test")
+    group.add_argument("--check-plugin", metavar="DIR", default="", help="load a plugin, tell what it uses and lacks")
     group.add_argument("--ask-deepy", default="", metavar="TEXT", help="assistant (not in this version)")
     group.add_argument("--mcp", action="store_true", help="MCP server (not in this version)")
     group.add_argument("--mcp-transport", default="stdio", metavar="NAME", help="MCP transport")

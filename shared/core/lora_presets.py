@@ -47,7 +47,8 @@ def profile_folders(model: ModelDef, root: Path) -> list[Path]:
     """The folders of a model's accelerator profiles: `profiles_dir` of its definition, else its LoRA folder's name."""
     names = model.get("profiles_dir") or model.get("lora_dir") or model.family
     names = [names] if isinstance(names, str) else list(names)
-    return [root / PROFILES_FOLDER / str(name) for name in names]
+    roots = [root / PROFILES_FOLDER, *(Path(folder) for folder in model.get("_profile_roots") or ())]
+    return [folder / str(name) for folder in roots for name in names]
 
 
 def presets_of(model: ModelDef, root: Path, folder: LoraFolder) -> list[LoraPreset]:

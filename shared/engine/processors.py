@@ -65,4 +65,5 @@ def find_processors(plugins: Sequence[PluginInfo] = ()) -> Processors:
                 broken.append(f'plugins/{info.id}: {kind}: the name "{part.name}" is taken')
             else:
                 table[part.name] = part
-    return Processors(*tables, tuple(broken))
+    spatial, temporal, audio = tables
+    return Processors(spatial, temporal, audio, tuple(broken))

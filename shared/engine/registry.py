@@ -65,6 +65,7 @@ class Registry:
         plugins = enabled_plugins(self.root, config)
         own = [info.folder / info.defaults for info in plugins if info.defaults]
         self._folders = [self.root / "defaults", *own, *(Path(path) for path in extra_roots), self.root / "finetunes"]
+        self._profile_roots = [str(info.folder / info.profiles) for info in plugins if info.profiles]
         self.processors = find_processors(plugins)
         self._handlers, self._broken_families = _find_families(plugins)
         self._catalogue = _Catalogue()
@@ -252,8 +253,9 @@ class Registry:
         raise ModelNotFound(f'no family knows the architecture "{architecture}".{hint}')
 
     def _offered(self) -> dict[str, Any]:
-        """What every model can be finished with."""
-        return {"temporal_upsamplers": bool(self.processors.temporal)}
+        """What every model can be finished with, and where plugins keep profiles for it."""
+        offered: dict[str, Any] = {"_profile_roots": self._profile_roots} if self._profile_roots else {}
+        return {**offered, "temporal_upsamplers": bool(self.processors.temporal)}
 
     def _order(self, model: ModelDef) -> tuple[int, int, str]:
         return self._handlers[model.family].order, int(model.get("order", _UNORDERED)), model.model_type.lower()

@@ -33,7 +33,8 @@ class DeviceLock:
         self._runtime = runtime
         self._changed = threading.Condition()
         self._owner = ""
-        self._was_paused = False
+        self._waiting = 0
+        self._holds_queue = self._was_paused = False
         self._residents: dict[str, tuple[str, Callable[[], Any] | None]] = {}
 
     @property
@@ -49,7 +50,10 @@ class DeviceLock:
         with self._changed:
             if self._owner == owner:
                 return
-            if not self._changed.wait_for(lambda: not self._owner, timeout_s):
+            self._waiting += 1
+            is_free = self._changed.wait_for(lambda: not self._owner, timeout_s)
+            self._waiting -= 1
+            if not is_free:
                 raise PluginError(f"The device is still used by {self._owner}; {owner} cannot have it.")
             self._owner = owner
         try:
@@ -60,13 +64,15 @@ class DeviceLock:
         self.evict(except_for=owner)
 
     def release(self, owner: str) -> None:
-        """Give the device back; the queue goes on where it was not paused before."""
+        """Give the device to the next who waits for it, else to the queue, unless that was paused before."""
         with self._changed:
             if self._owner != owner:
                 return
             self._owner = ""
             self._changed.notify_all()
-        if not self._was_paused:
+            goes_on = self._holds_queue and not self._waiting
+            self._holds_queue = self._holds_queue and not goes_on
+        if goes_on and not self._was_paused:
             self._runtime.queue.resume()
 
     def is_used_by_other(self, owner: str, *, ignores_tasks: bool = False) -> bool:
@@ -95,7 +101,8 @@ class DeviceLock:
 
     def _hold_queue(self, owner: str, timeout_s: float) -> None:
         queue, worker = self._runtime.queue, self._runtime.worker
-        self._was_paused = queue.is_paused
+        if not self._holds_queue:
+            self._holds_queue, self._was_paused = True, queue.is_paused
         told = queue.subscribe()
         try:
             queue.pause()

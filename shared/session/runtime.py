@@ -90,6 +90,7 @@ class Runtime:
         self.worker = Worker(self.queue, self.executor)
         self.worker.before_run = self._before_task
         self.device_lock = DeviceLock(self)
+        self.exports: Any = None  # what plugins may ask for by name, while a page is served
         self._page_states: dict[int, dict[str, Any]] = {}
         self._has_banner = False
         self._is_closed = False

@@ -13,6 +13,7 @@ import pytest
 from shared.core.config import Config
 from shared.core.contracts import Control
 from shared.core.errors import SettingsError
+from shared.core.lora_presets import presets_of
 from shared.core.plugin_info import read_info
 from shared.core.processors import Processors
 from shared.core.task import Task
@@ -131,6 +132,21 @@ def test_what_a_plugin_brings_wrongly_is_told_and_left_out(tmp_path: Path) -> No
     assert any("No module named 'plugins.odd.nowhere'" in text for text in found.broken)
     assert any("it lacks label, factors, upsample" in text for text in found.broken)
     assert any('the name "lanczos" is taken' in text for text in found.broken)
+
+
+def test_a_plugin_brings_profiles_for_models(tmp_path: Path) -> None:
+    own = tmp_path / "plugins" / "quick"
+    (own / "profiles" / "starter").mkdir(parents=True)
+    (own / "profiles" / "starter" / "few steps.json").write_text('{"num_inference_steps": 3}', encoding="utf-8")
+    (own / "plugin_info.json").write_text('{"type": ["model"], "profiles": "profiles"}', encoding="utf-8")
+    config = Config.load(tmp_path)
+    config.update(enabled_plugins=["quick"])
+    registry = Registry(ROOT, config)
+    model = registry.get("starter")
+    names = model.get("profiles_dir") or model.get("lora_dir") or model.family
+    (own / "profiles" / "starter").rename(own / "profiles" / str(names if isinstance(names, str) else names[0]))
+    found = presets_of(model, ROOT, registry.lora_folder(model))
+    assert ("few steps", "accelerator") in [(one.name, one.kind) for one in found]
 
 
 def test_a_model_of_a_plugin_makes_a_clip(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ class Fence:
     @contextmanager
     def building(self, plugin_id: str, stage: str) -> Iterator[Attempt]:
         """Code that adds to the page that is being built; when it fails, the page is as it was before."""
-        before = _Snapshot()
         with self.running(plugin_id, stage) as attempt:
+            before = _Snapshot()
             try:
                 yield attempt
                 before.check_context()

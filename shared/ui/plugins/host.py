@@ -51,7 +51,7 @@ class PluginHost:
     def __init__(self, runtime: Any) -> None:
         self.runtime, self.store = runtime, runtime.plugins
         self.fence = Fence(self.store)
-        self.exports = Exports(runtime, self)
+        self.exports = runtime.exports = Exports(runtime, self)
         self.hooks = DataHooks(runtime, self.fence)
         self.loaded: list[Loaded] = []
         self.context: PageContext | None = None
