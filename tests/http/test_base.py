@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -390,6 +391,31 @@ class TestWebhooks:
         until(lambda: len(sent) > 3)
         assert sent[3][3] is False
         hooks.close()
+
+    def test_a_message_arrives_where_the_operator_allows_it(self) -> None:
+        got: list[tuple[str, bytes, str]] = []
+
+        class Receiver(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append((self.path, body, self.headers["X-WanGP-Signature"]))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+            threading.Thread(target=receiver.serve_forever, daemon=True).start()
+            own = f"http://127.0.0.1:{receiver.server_port}/own"
+            hooks = Webhooks("k", trusted=own)
+            hooks.tell(own.replace("/own", "/of-a-client"), {})
+            hooks.tell(own, {"job_id": "1"})
+            until(lambda: got)
+            time.sleep(0.1)
+            hooks.close()
+            receiver.shutdown()
+        assert got == [("/own", b'{"job_id": "1"}', sign(b'{"job_id": "1"}', "k"))]
 
     def test_private_addresses_get_nothing(self) -> None:
         from shared.media.fetching import post
