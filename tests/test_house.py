@@ -304,3 +304,9 @@ def test_every_flag_is_in_the_documentation() -> None:
     flags = {f for action in build_parser()._actions for f in action.option_strings if f.startswith("--")}
     missing = {flag for flag in flags if flag not in text}
     assert not missing, f"flags without a line in docs/: {sorted(missing)}"
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports test files by their base name: two of one name stop a run of the whole suite."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}
