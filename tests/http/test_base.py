@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,15 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
-from shared.core.errors import MediaError, SettingsError, WanGPError
+from shared.core.errors import SettingsError, WanGPError
 from shared.core.events import Finished, Output, Preview, Progress, Started
 from shared.http import server
-from shared.http.auth import KeyRule, bearer_key, header_key, same_key, sign
+from shared.http.auth import KeyRule, bearer_key, header_key, same_key
 from shared.http.context import ServiceContext, new_job_id
 from shared.http.dialect import Dialect
 from shared.http.files import Shelf, codec_of, image_type, name_template
 from shared.http.jobs import Job, JobBook, KeyReused, QueueFull
 from shared.http.replies import header_text, note, unknown_in, warn
-from shared.http.webhooks import Webhooks
 from tests.fakes.page_runtime import PageRuntime
 
 STAR = {"model_type": "starter", "prompt": "a star", "image_mode": 1, "resolution": "128x128"}
@@ -366,60 +364,3 @@ class TestFiles:
         assert header_text(["a\r\nX-Evil: 1", "a\r\nX-Evil: 1", "\u00e9" * 5000]).startswith("a X-Evil: 1 | \\xe9")
         assert len(header_text(["x" * 9000])) == 2000
         assert header_text(["a\x00b\x7f\x1b"]) == "a?b??"
-
-
-class TestWebhooks:
-    def test_a_message_is_signed_and_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from shared.http import webhooks
-
-        monkeypatch.setattr(webhooks, "PAUSES_S", (0.01, 0.01))
-        sent: list[tuple[str, bytes, dict[str, str], bool]] = []
-
-        def send(url: str, body: bytes, headers: dict[str, str], *, timeout_s: float, allow_private: bool) -> int:
-            sent.append((url, body, headers, allow_private))
-            return 200 if len(sent) == 3 else 500
-
-        hooks = Webhooks("k", "http://127.0.0.1/mine", send=send)
-        hooks.tell("http://127.0.0.1/mine", {"a": 1})
-        until(lambda: len(sent) == 3)
-        time.sleep(0.05)
-        assert len(sent) == 3
-        assert {entry[1] for entry in sent} == {b'{"a": 1}'}
-        assert sent[0][2]["X-WanGP-Signature"] == sign(b'{"a": 1}', "k")
-        assert sent[0][3] is True
-        hooks.tell("http://example.com/", {})
-        until(lambda: len(sent) > 3)
-        assert sent[3][3] is False
-        hooks.close()
-
-    def test_a_message_arrives_where_the_operator_allows_it(self) -> None:
-        got: list[tuple[str, bytes, str]] = []
-
-        class Receiver(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                got.append((self.path, body, self.headers["X-WanGP-Signature"]))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-            threading.Thread(target=receiver.serve_forever, daemon=True).start()
-            own = f"http://127.0.0.1:{receiver.server_port}/own"
-            hooks = Webhooks("k", trusted=own)
-            hooks.tell(own.replace("/own", "/of-a-client"), {})
-            hooks.tell(own, {"job_id": "1"})
-            until(lambda: got)
-            time.sleep(0.1)
-            hooks.close()
-            receiver.shutdown()
-        assert got == [("/own", b'{"job_id": "1"}', sign(b'{"job_id": "1"}', "k"))]
-
-    def test_private_addresses_get_nothing(self) -> None:
-        from shared.media.fetching import post
-
-        for url in ("http://127.0.0.1:9/x", "http://[::1]/", "http://169.254.169.254/", "file:///etc/passwd"):
-            with pytest.raises(MediaError):
-                post(url, b"{}", {})
