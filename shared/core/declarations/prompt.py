@@ -61,7 +61,8 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "wildcards_in_order", "bool_int", 0, "Wildcards in order",
-        "Each __name__ in the prompt takes the next line of its file with each sample, instead of a random one.",
+        "Each wildcard (the name of a word list between double underscores) takes the next line of its list with each "
+        "sample, instead of a random one.",
         "prompt",
     ),
     Param(
