@@ -82,10 +82,6 @@ class HistoryStore:
             raise MediaError(f"{path}: it was removed from the history at once.")
         return entry
 
-    def list(self, limit: int = 50, offset: int = 0, *, media_type: MediaType | None = None) -> list[HistoryEntry]:
-        """A page of the history, newest first; what is not known of a file yet is read from it."""
-        return [self._with_facts(entry) for entry in self.page(HistoryQuery(media_type=media_type), limit, offset)]
-
     def page(self, query: HistoryQuery = EVERYTHING, limit: int = 60, offset: int = 0) -> list[HistoryEntry]:
         """A page of what a query finds, newest first. Opens no file: facts that nobody asked for yet are None."""
         where, values = query.sql()
@@ -162,6 +158,10 @@ class HistoryStore:
             connection.execute(f"UPDATE outputs SET {names} WHERE id = ?", (*facts.values(), entry.id))
         return HistoryEntry(**{**vars(entry), **facts})
 
+    def list(self, limit: int = 50, offset: int = 0, *, media_type: MediaType | None = None) -> list[HistoryEntry]:
+        """A page of the history, newest first; what is not known of a file yet is read from it."""
+        return [self._with_facts(entry) for entry in self.page(HistoryQuery(media_type=media_type), limit, offset)]
+
 
 def _entry(row: sqlite3.Row) -> HistoryEntry:
     path = row["path"]
@@ -205,4 +205,5 @@ def _facts(path: str, media_type: MediaType) -> dict[str, Any]:
                 with open_media(path) as container:
                     return {"duration_s": (container.duration or 0) / 1_000_000}
     except MediaError:
-        return {}
+        pass
+    return {}

@@ -46,6 +46,7 @@ class DiskUse:
 def disk_use(store: ModelStore) -> DiskUse:
     """Look through every model's files; asks nobody outside."""
     registry, finder = store.registry, store.registry.finder()
+    recorded = store.recorded()
     places: dict[str, set[Path]] = {}
     availability: dict[str, Availability] = {}
     fetchable: set[str] = set()
@@ -65,7 +66,8 @@ def disk_use(store: ModelStore) -> DiskUse:
     def describe(name: str) -> ModelOnDisk:
         own = {place for place in places[name] if not users.get(place, set()) - {name}}
         is_whole = availability[name] == "available"
-        to_download, half = (0, 0) if is_whole else store.left_to_fetch(registry.get(name))
+        asked = name in recorded and not is_whole
+        to_download, half = store.left_to_fetch(registry.get(name)) if asked else (0 if is_whole else None, 0)
         return ModelOnDisk(
             availability[name], _sum(places[name], sizes), _sum(own, sizes), to_download, half, name in fetchable
         )

@@ -200,6 +200,11 @@ class ModelStore:
         record = self._read_record(model)
         return None if record is None or not files else _still_to_come(record)
 
+    def recorded(self) -> set[str]:
+        """The models whose sizes the Hub was asked for, by id."""
+        folder = Path(self.registry.roots()[0]) / WORK_FOLDER / "plans"
+        return {path.stem for path in folder.glob("*.json")}
+
     def left_to_fetch(self, model: ModelDef) -> tuple[int | None, int]:
         """Bytes still to come of a model that is not whole (None: the Hub was not asked), and those of half files."""
         record = self._read_record(model)

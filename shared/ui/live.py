@@ -36,7 +36,7 @@ from shared.ui.task_view import RunningTask
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 15.0
-PAUSE_BETWEEN_MESSAGES_S = 0.1
+PAUSE_BETWEEN_MESSAGES_S = 0.05
 NOTICES_KEPT = 200
 
 

@@ -57,9 +57,12 @@ def _add_lists(router: APIRouter, runtime: Any) -> None:
     def results(
         query: Annotated[HistoryQuery, Depends(_query)], offset: int = 0, limit: int = PAGE_SIZE
     ) -> JSONResponse:
-        entries = runtime.history.page(query, max(1, min(limit, MOST_A_PAGE)), max(0, offset))
+        limit, offset = max(1, min(limit, MOST_A_PAGE)), max(0, offset)
+        entries = runtime.history.page(query, limit, offset)
+        is_all = offset == 0 and len(entries) < limit
         rows = [result_row(entry, _model_name(runtime, entry)) for entry in entries]
-        body = {"results": rows, "next": offset + len(entries), "total": runtime.history.count(query)}
+        total = len(entries) if is_all else runtime.history.count(query)
+        body = {"results": rows, "next": offset + len(entries), "total": total}
         return JSONResponse(body, headers=NEVER)
 
     @router.get("/results/known")
