@@ -121,7 +121,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     write_plugin(folder / "plugins", "seed_demo", SEED)
     write_plugin(folder / "plugins", "bridge", BRIDGE)
     write_plugin(folder / "plugins", "broken", "class Broken(WAN2GPPlugin):\n    def setup_ui(self):\n        1 / 0\n")
-    config = {"enabled_plugins": ["seed_demo", "broken", "bridge"]}
+    config = {"enabled_plugins": ["seed_demo", "broken", "bridge", "sample"]}
     (folder / "wgp_config.json").write_text(json.dumps(config), encoding="utf-8")
     running = Server(folder)
     yield running
@@ -184,6 +184,28 @@ def test_scripts_bridges_and_the_form(open_window: OpenWindow) -> None:
     assert window.input_value("#prompt textarea") == "set by a plugin"
     window.click("#bridge_fail")
     window.wait_for_function("document.body.textContent.includes('Bridge: ValueError: not today')")
+
+
+def test_the_sample_works_on_the_form_and_in_the_task(open_window: OpenWindow, server: Server) -> None:
+    window = open_window()
+    window.fill("#prompt textarea", "@star")
+    for name, value in (("num_inference_steps", 2), ("video_length", 5)):
+        window.fill(f"#{name} input[type=number]", str(value))
+        window.press(f"#{name} input[type=number]", "Tab")
+    open_tab(window, "sample")
+    window.fill("#sample_note textarea", "my note")
+    window.press("#sample_note textarea", "Tab")
+    window.wait_for_timeout(500)
+    open_tab(window, "generator")
+    before = {row["id"] for row in server.results()}
+    window.click("#generate")
+    window.wait_for_function("count => document.querySelectorAll('.wg-tile').length > count", arg=len(before),
+                             timeout=RUN_MS)  # fmt: skip
+    (number,) = {row["id"] for row in server.results()} - before
+    kept = json.loads(server.get(f"/wangp/results/{number}/settings.json"))
+    assert (kept["prompt"], kept["sample_note"]) == ("a small green star", "my note")
+    window.click("#sample_shout")
+    window.wait_for_function("document.querySelector('#prompt textarea').value === '@STAR'")
 
 
 def test_the_console_has_one_line_for_the_plugin_that_failed(server: Server) -> None:
