@@ -50,7 +50,7 @@ def _signature(block: Mapping[str, Any]) -> PipelineSignature:
     name = str(block.get("pipeline") or "") or _named_by_checkpoint(block)
     if not name:
         raise ModelNotFound(
-            'its "model" block names no "pipeline": the class of diffusers that runs it, such as "ChromaPipeline" '
+            'its "model" block names no "pipeline": the class of diffusers that runs it, such as "MochiPipeline" '
             '("_class_name" in the repository\'s model_index.json).'
         )
     signature = read_signature(name)
