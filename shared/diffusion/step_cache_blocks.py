@@ -41,7 +41,7 @@ def magnitudes(model: ModelDef) -> Sequence[float]:
     return [float(ratio) for ratio in model.get("magcache_ratios") or FLUX_MAG_RATIOS]
 
 
-def _disable(modules: list[nn.Module]) -> None:
+def _disable(modules: Sequence[Any]) -> None:
     for module in modules:
         if getattr(module, "is_cache_enabled", False):
             module._reset_stateful_cache()
@@ -68,7 +68,8 @@ class _FirstBlock:
         hook = _leader(now.module, _FBC_LEADER_BLOCK_HOOK)
         hook._should_compute_remaining_blocks = lambda residual: self._computes(hook, residual)
         self._now = now
-        with now.module.cache_context(f"branch {now.branch}"):
+        network: Any = now.module
+        with network.cache_context(f"branch {now.branch}"):
             return now.run()
 
     @torch.compiler.disable
@@ -113,7 +114,8 @@ class _Magnitudes:
             _restart(now.module, self._config)
         elif not now.module.is_cache_enabled:
             _restart(now.module, self._config)
-        with now.module.cache_context(f"branch {now.branch}"):
+        network: Any = now.module
+        with network.cache_context(f"branch {now.branch}"):
             answer = now.run()
             state = _leader(now.module, _MAG_CACHE_LEADER_BLOCK_HOOK).state_manager.get_state()
         if now.branch == 0:
@@ -150,7 +152,7 @@ def _mag_skips(table: torch.Tensor, budget: SkipBudget, threshold: float) -> int
     return skipped
 
 
-def _restart(module: nn.Module, config: Any) -> None:
+def _restart(module: Any, config: Any) -> None:
     if module.is_cache_enabled:
         module._reset_stateful_cache()
         module.disable_cache()

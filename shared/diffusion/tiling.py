@@ -56,7 +56,8 @@ def set_tiles(vae: Any, width: int, height: int, side_px: int) -> None:
                 setattr(vae, f"tile_latent_min_{name}", tile)
     elif hasattr(vae, "tile_latent_min_height"):
         for name, size in sides.items():
-            factor = getattr(vae, f"tile_overlap_factor_{name}", None) or getattr(vae, "tile_overlap_factor", 0.25)
+            usual: float = getattr(vae, "tile_overlap_factor", 0.25)
+            factor: float = getattr(vae, f"tile_overlap_factor_{name}", None) or usual
             tile = _tile_with_factor((size,), wanted, factor)
             setattr(vae, f"tile_latent_min_{name}", tile)
             setattr(vae, f"tile_sample_min_{name}", tile * ratio)

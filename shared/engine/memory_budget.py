@@ -116,7 +116,8 @@ def known_needs(model: ModelDef) -> ModelNeeds | None:
     if not isinstance(parts, Mapping) or "vae" not in parts:
         return None
     sizes = {name: PartSize(float(part["parameters"]), 2 * int(part["parameters"])) for name, part in parts.items()}
-    denoiser = next((part for name, part in parts.items() if is_denoiser(name)), {})
+    nothing: Mapping[str, Any] = {}
+    denoiser = next((part for name, part in parts.items() if is_denoiser(name)), nothing)
     found = [(str(part.get("class") or ""), part) for part in (denoiser, parts["vae"])]
     return ModelNeeds(model, sizes, found[0], found[1])
 
