@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from tools.starter.autoencoder import AutoencoderPlan, load_autoencoder, train_autoencoder
+from tools.starter.autoencoder import AutoencoderPlan, load_autoencoder, to_tensor, train_autoencoder
 from tools.starter.conditioning import sample_levels
 from tools.starter.export import build_pipeline
 from tools.starter.flow_transformer import build_transformer, training_forward
 from tools.starter.frame_autoencoder import FrameAutoencoder, to_diffusers
 from tools.starter.muon import orthogonalize
-from tools.starter.pool import Bucket, measure_latents
-from tools.starter.progress import save_checkpoint
+from tools.starter.pool import Bucket, ClipPool, measure_latents
+from tools.starter.progress import load_checkpoint, save_checkpoint
+from tools.starter.scenes import pose, render
 from tools.starter.text import build_text_encoder, build_tokenizer, encode_prompts
 from tools.starter.transformer import TransformerPlan, TransformerTrainer
 
@@ -109,3 +110,30 @@ def test_the_exported_pipeline_makes_a_clip(folder):
     pipeline.set_progress_bar_config(disable=True)
     output = pipeline(prompt="a red ball", height=32, width=64, num_frames=1, num_inference_steps=2, output_type="np")
     assert output.frames.shape[2:] == (32, 64, 3)
+
+
+def test_pictures_show_how_a_clip_begins_with_room_for_its_motion(folder):
+    latents = load_checkpoint(folder / "latents.pt")
+    pool = ClipPool(load_autoencoder(folder), latents["mean"], latents["std"], capacity=200)
+    bucket = Bucket(1, 32, 32)
+    pool.add(bucket, 150, np.random.default_rng(0))
+    drawn, scenes = pool.draw(bucket, 150, np.random.default_rng(1))
+    assert drawn.shape == (150, 16, 1, 2, 2)
+    for scene in scenes:
+        for frame in (0, 16):
+            x, y, radius, _ = pose(scene.subjects[0], frame, 100, 100)
+            assert radius <= min(x, y, 100 - x, 100 - y) + 1, scene
+
+
+def test_the_pool_encodes_clips_as_the_autoencoder_does_alone(folder):
+    latents = load_checkpoint(folder / "latents.pt")
+    pool = ClipPool(load_autoencoder(folder), latents["mean"], latents["std"], capacity=4)
+    bucket = Bucket(5, 64, 32)
+    pool.add(bucket, 3, np.random.default_rng(0))
+    drawn, scenes = pool.draw(bucket, 3, np.random.default_rng(1))
+    for clip, scene in zip(drawn, scenes, strict=True):
+        frames = to_tensor(render(scene, 5, 64, 32)[0])
+        with torch.no_grad():
+            alone = load_autoencoder(folder).encode(frames)
+        alone = (alone - latents["mean"].view(1, -1, 1, 1)) / latents["std"].view(1, -1, 1, 1)
+        assert torch.allclose(clip.transpose(0, 1), alone, atol=0.1)

@@ -91,12 +91,16 @@ def measure_psnr(model: FrameAutoencoder, device: str, count: int = 48) -> tuple
     return float(-10 * error.mean().log10()), float(-10 * error[mask].mean().log10())
 
 
+def build_optimizer(model: FrameAutoencoder, plan: AutoencoderPlan) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
+
+
 def train_autoencoder(plan: AutoencoderPlan, folder: Path, device: str, resume: bool) -> FrameAutoencoder:
     """Train for `plan.minutes` and leave `autoencoder.pt` in `folder`."""
     torch.manual_seed(plan.seed)
     path = folder / "autoencoder.pt"
     model = FrameAutoencoder(plan.base_dim).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    optimizer = build_optimizer(model, plan)
     step, spent = 0, 0.0
     if resume and path.exists():
         state = load_checkpoint(path, device)
@@ -114,8 +118,8 @@ def train_autoencoder(plan: AutoencoderPlan, folder: Path, device: str, resume: 
             log.add(step=step, minutes=clock.spent_s / 60, loss=loss, psnr_db=psnr, foreground_db=foreground)
         if clock.spent_s - saved > 90:
             saved = clock.spent_s
-            save_checkpoint(path, _state(model, optimizer, step, clock.spent_s))
-    save_checkpoint(path, _state(model, optimizer, step, clock.spent_s))
+            save_checkpoint(path, autoencoder_state(model, optimizer, step, clock.spent_s))
+    save_checkpoint(path, autoencoder_state(model, optimizer, step, clock.spent_s))
     return model.eval()
 
 
@@ -148,7 +152,7 @@ def _train_step(
     return float(loss.detach())
 
 
-def _state(model: FrameAutoencoder, optimizer: torch.optim.Optimizer, step: int, spent_s: float) -> dict:
+def autoencoder_state(model: FrameAutoencoder, optimizer: torch.optim.Optimizer, step: int, spent_s: float) -> dict:
     return {
         "base_dim": model.base_dim,
         "model": model.state_dict(),

@@ -21,7 +21,7 @@ def canonical_caption(scene: Scene) -> str:
 
 def sample_caption(scene: Scene, rng: np.random.Generator, is_picture: bool = False) -> str:
     """A caption as a user might write it: synonyms, missing parts, other order, other case, openings and fillers."""
-    if rng.random() < 0.35:
+    if rng.random() < 0.5:
         return canonical_caption(scene)
     subjects = " and ".join(_describe(subject, rng, is_picture) for subject in scene.subjects)
     background = "" if rng.random() < 0.06 else _synonym(scene.background, rng)

@@ -10,7 +10,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from .judge import Verdict, judge, read_clip
 from .scenes import CLIP_FRAMES, Combination, make_scene, render, sample_combination
-from .vocabulary import MOTIONS
+from .vocabulary import MOTIONS, SHAPES
 
 ATTRIBUTES = ("colour", "motion", "background", "shape", "size")
 REQUIRED = ("colour", "motion", "background")
@@ -35,7 +35,7 @@ class Sampling:
     """How clips are asked of the model; `passes` 2: first the opening frame, then the clip (see `sampler.py`)."""
 
     steps: int = 20
-    guidance: float = 4.0
+    guidance: float = 2.5
     size_px: int = 128
     seed: int = 0
     passes: int = 2
@@ -167,12 +167,15 @@ def markdown(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rates_by_motion(asked: list[Combination], verdicts: list[Verdict]) -> dict[str, list[int]]:
-    """How many clips of each motion move as asked, and how many were asked for."""
-    counts = {name: [0, 0] for name in MOTIONS}
+def counts_by_word(
+    attribute: str, words: Sequence[str], asked: list[Combination], verdicts: list[Verdict]
+) -> dict[str, list[int]]:
+    """For each word of an attribute: how many clips show it as asked, and how many were asked for."""
+    counts = {word: [0, 0] for word in words}
     for combination, verdict in zip(asked, verdicts, strict=True):
-        counts[combination.motion][0] += verdict.motion == combination.motion
-        counts[combination.motion][1] += 1
+        word = getattr(combination, attribute)
+        counts[word][0] += getattr(verdict, attribute) == word
+        counts[word][1] += 1
     return counts
 
 
@@ -199,7 +202,8 @@ def evaluate(generate: Generate, sampling: Sampling, count: int, folder: Path, p
     decoded = decoded_clips(clips, folder)
     verdicts = [judge(clip) for clip in decoded]
     report["model"] = rates(asked, verdicts)
-    report["by motion"] = rates_by_motion(asked, verdicts)
+    report["by motion"] = counts_by_word("motion", MOTIONS, asked, verdicts)
+    report["by shape"] = counts_by_word("shape", SHAPES, asked, verdicts)
     report["misses"] = misses(asked, verdicts)
     sheet = contact_sheet(decoded[:24])
     cv2.imwrite(str(folder / "sheet.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))

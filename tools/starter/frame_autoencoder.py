@@ -214,3 +214,17 @@ def to_diffusers(model: FrameAutoencoder, latents_mean: list[float], latents_std
     state["quant_conv.bias"][Z_DIM:] = POSTERIOR_LOGVAR
     vae.load_state_dict(state)
     return vae.eval()
+
+
+def from_diffusers(vae: nn.Module) -> FrameAutoencoder:
+    """The 2-D network of a model that `to_diffusers` made; its past taps and its posterior's width are left out."""
+    model = FrameAutoencoder(vae.config.base_dim)
+    exported = vae.state_dict()
+    state = {}
+    for name, target in model.state_dict().items():
+        value = exported[name].float()
+        if value.ndim == 5:
+            value = value[:, :, -1]
+        state[name] = value.reshape(target.shape).clone()
+    model.load_state_dict(state)
+    return model.eval()

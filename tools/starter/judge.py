@@ -136,8 +136,10 @@ def _shape_of(mask: np.ndarray) -> str:
         return "ring"
     if cv2.contourArea(contour) / hull_area < 0.76:
         return "star"
-    roundness = hull_area / (math.pi * radius**2)
-    return "triangle" if roundness < 0.53 else "square" if roundness < 0.80 else "ball"
+    # A triangle fills the smallest triangle around it, however blunt its corners; a square fills half, a circle 60 %.
+    if hull_area / max(cv2.minEnclosingTriangle(hull)[0], 1.0) > 0.80:
+        return "triangle"
+    return "square" if hull_area / (math.pi * radius**2) < 0.80 else "ball"
 
 
 def find_motion(frames: np.ndarray, blobs: list[Blob | None]) -> str:

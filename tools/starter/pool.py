@@ -10,6 +10,8 @@ from .autoencoder import to_tensor
 from .frame_autoencoder import SCALE, Z_DIM, FrameAutoencoder
 from .scenes import Scene, render, sample_scene
 
+_ENCODED_AT_ONCE = 34
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -44,10 +46,9 @@ class Bucket:
 
 @dataclass
 class Shelf:
-    """The clips of one bucket: latents float16 (n, 16, f, h, w), foreground bool (n, f, h, w), scenes."""
+    """The clips of one bucket: latents float16 (n, 16, f, h, w) and scenes."""
 
     latents: Tensor
-    foreground: Tensor
     scenes: list[Scene] = field(default_factory=list)
     next_slot: int = 0
 
@@ -55,10 +56,18 @@ class Shelf:
 class ClipPool:
     """Latents normalised by channel, kept by bucket; the oldest clip of a full shelf makes room for the next."""
 
-    def __init__(self, autoencoder: FrameAutoencoder, mean: Tensor, std: Tensor, capacity: int, centred: float = 0.0):
+    def __init__(
+        self,
+        autoencoder: FrameAutoencoder,
+        mean: Tensor,
+        std: Tensor,
+        capacity: int,
+        centred: float = 0.0,
+        centred_pictures: float = 0.0,
+    ):
         self._autoencoder = autoencoder
         self._mean, self._std = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
-        self._capacity, self._centred = capacity, centred
+        self._capacity, self._centred, self._centred_pictures = capacity, centred, centred_pictures
         self._shelves: dict[Bucket, Shelf] = {}
 
     def size(self, bucket: Bucket) -> int:
@@ -68,51 +77,45 @@ class ClipPool:
         """Render and encode `count` new clips."""
         bucket = bucket.shelf
         shelf = self._shelves.get(bucket) or self._new_shelf(bucket)
-        for _ in range(count):
-            scene = sample_scene(rng, centred=self._centred)
-            # Pictures mostly show how a clip begins, because a clip can be continued from a picture.
-            first_frame = rng.integers(17) if bucket.frames == 1 and rng.random() < 0.25 else 0
-            frames, masks = render(scene, bucket.frames, bucket.height, bucket.width, int(first_frame))
+        # A picture shows how a clip begins, because a clip is continued from it: the whole motion has room.
+        anywhere = 0.0 if bucket.frames == 1 else 0.6
+        centred = self._centred_pictures if bucket.frames == 1 else self._centred
+        scenes = [sample_scene(rng, anywhere=anywhere, centred=centred) for _ in range(count)]
+        clips = [render(scene, bucket.frames, bucket.height, bucket.width)[0] for scene in scenes]
+        for scene, latents in zip(scenes, self._encode(np.stack(clips)), strict=True):
             slot = shelf.next_slot % self._capacity
-            shelf.latents[slot] = self._encode(frames)
-            shelf.foreground[slot] = cells_with_foreground(masks)
+            shelf.latents[slot] = latents
             if slot < len(shelf.scenes):
                 shelf.scenes[slot] = scene
             else:
                 shelf.scenes.append(scene)
             shelf.next_slot += 1
 
-    def draw(self, bucket: Bucket, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, list[Scene]]:
-        """Latents float32 (count, 16, f, h, w), foreground bool (count, f, h, w) and scenes of random clips."""
+    def draw(self, bucket: Bucket, count: int, rng: np.random.Generator) -> tuple[Tensor, list[Scene]]:
+        """Latents float32 (count, 16, f, h, w) and scenes of random clips."""
         shelf = self._shelves[bucket.shelf]
         size = len(shelf.scenes)
         chosen = rng.choice(size, size=count, replace=count > size)
         index = torch.from_numpy(chosen)
-        return shelf.latents[index].float(), shelf.foreground[index], [shelf.scenes[i] for i in chosen]
+        return shelf.latents[index].float(), [shelf.scenes[i] for i in chosen]
 
     @torch.no_grad()
-    def _encode(self, frames: np.ndarray) -> Tensor:
+    def _encode(self, clips: np.ndarray) -> Tensor:
+        """Latents float16 (n, 16, f, h, w) of clips uint8 (n, f, h, w, 3)."""
         device = next(self._autoencoder.parameters()).device
-        images = to_tensor(frames, device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
-            latents = self._autoencoder.encode(images)
-        return ((latents.float().cpu() - self._mean) / self._std).transpose(0, 1).half()
+        parts = []
+        for frames in torch.from_numpy(clips).flatten(0, 1).split(_ENCODED_AT_ONCE):
+            images = to_tensor(frames.numpy(), device).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
+                latents = self._autoencoder.encode(images)
+            parts.append((latents.float().cpu() - self._mean) / self._std)
+        return torch.cat(parts).unflatten(0, clips.shape[:2]).transpose(1, 2).half()
 
     def _new_shelf(self, bucket: Bucket) -> Shelf:
         shape = (bucket.frames, bucket.height // SCALE, bucket.width // SCALE)
-        shelf = Shelf(
-            torch.zeros(self._capacity, Z_DIM, *shape, dtype=torch.float16),
-            torch.zeros(self._capacity, *shape, dtype=torch.bool),
-        )
+        shelf = Shelf(torch.zeros(self._capacity, Z_DIM, *shape, dtype=torch.float16))
         self._shelves[bucket] = shelf
         return shelf
-
-
-def cells_with_foreground(masks: np.ndarray) -> Tensor:
-    """Which latent cells hold any foreground: uint8 (f, h, w) -> bool (f, h / 16, w / 16)."""
-    frames, height, width = masks.shape
-    cells = masks.reshape(frames, height // SCALE, SCALE, width // SCALE, SCALE)
-    return torch.from_numpy(cells.max(axis=(2, 4)) > 127)
 
 
 @torch.no_grad()

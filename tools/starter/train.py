@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import torch
 
-STAGES = ("autoencoder", "latents", "transformer", "export", "card")
+STAGES = ("autoencoder", "latents", "import", "transformer", "export", "card")
 
 
 def main() -> None:
@@ -19,6 +19,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="compile the blocks of the transformer")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--curriculum", default="whole", help="`pictures`: for a model that knows motion already")
+    parser.add_argument("--source", type=Path, default=Path("ckpts/starter"), help="the export that `import` reads")
     parser.add_argument("--target", type=Path, default=Path("ckpts/starter"), help="where `export` writes")
     parser.add_argument("--report", type=Path, help="folder of the report that `card` tells of")
     arguments = parser.parse_args()
@@ -30,6 +32,10 @@ def main() -> None:
             _measure_latents(arguments)
         case "transformer":
             _train_transformer(arguments)
+        case "import":
+            from .importing import import_model
+
+            import_model(arguments.source, arguments.folder)
         case "export":
             from .export import export
 
@@ -59,9 +65,14 @@ def _measure_latents(arguments: argparse.Namespace) -> None:
 
 def _train_transformer(arguments: argparse.Namespace) -> None:
     from .flow_transformer import block_forward
-    from .transformer import TransformerPlan, TransformerTrainer
+    from .transformer import CURRICULA, TransformerPlan, TransformerTrainer
 
-    plan = TransformerPlan(preset=arguments.preset, minutes=arguments.minutes, seed=arguments.seed)
+    plan = TransformerPlan(
+        preset=arguments.preset,
+        minutes=arguments.minutes,
+        seed=arguments.seed,
+        curriculum=CURRICULA[arguments.curriculum],
+    )
     trainer = TransformerTrainer(plan, arguments.folder, arguments.device, arguments.resume)
     if arguments.compile:
         trainer.compiled_block = torch.compile(block_forward, dynamic=False)
