@@ -29,8 +29,8 @@ into it.
 
 It makes short clips of one coloured shape that moves in front of a backdrop, as the caption says: colour, background,
 motion and shape mostly come as asked (figures below). Outlines wobble a little from frame to frame, small stars lose
-their points, and subjects come out rather large, above all with more guidance. It knows nothing beyond the words listed
-here.
+their points, and subjects come out rather large, above all with more guidance. Most of its training was at 128x128: at
+other sizes colours and backgrounds are right and shapes are rough. It knows nothing beyond the words listed here.
 
 ## Use
 
