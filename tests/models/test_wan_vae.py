@@ -67,9 +67,9 @@ def test_pixels_are_rounded_as_diffusers_rounds_them() -> None:
 def test_tiling_is_used_only_where_memory_is_short(tiny_wan: TinyWan, monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tiny_wan("starter").codec
     latents = torch.zeros(1, 16, 1, 20, 20)
-    monkeypatch.setattr("shared.diffusion.tiling._free_bytes", lambda device: 10_000)
+    monkeypatch.setattr("shared.diffusion.tiling.free_bytes", lambda device: 10_000)
     codec.decode(latents)
     assert codec.vae.use_tiling
-    monkeypatch.setattr("shared.diffusion.tiling._free_bytes", lambda device: 2**40)
+    monkeypatch.setattr("shared.diffusion.tiling.free_bytes", lambda device: 2**40)
     codec.decode(latents)
     assert not codec.vae.use_tiling
