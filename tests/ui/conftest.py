@@ -35,7 +35,7 @@ def page(runtime: PageRuntime) -> BuiltPage:
     return build_app(runtime)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium; tests that need it are skipped where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The program with three LoRA files for Wan 1.3B, one for all steps through the studio."""
     folder = tmp_path_factory.mktemp("studio")
@@ -69,13 +69,13 @@ def studio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio_faults() -> list[str]:
     """What went wrong in the studio's window."""
     return []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(chromium: Browser, studio_server: Server, studio_faults: list[str]) -> Iterator[Page]:
     """One window for all steps through the studio."""
     context = chromium.new_context(
@@ -90,7 +90,7 @@ def studio(chromium: Browser, studio_server: Server, studio_faults: list[str]) -
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty frames that grow brighter."""
     path = tmp_path_factory.mktemp("media") / "growing.mp4"

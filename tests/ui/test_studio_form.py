@@ -174,7 +174,7 @@ def test_all_settings_are_put_back_and_the_prompt_stays(studio: Page) -> None:
     studio.wait_for_function("document.getElementById('put_back').textContent === '2 changed'")
     studio.click("#put_back")
     wait_value(studio, "num_inference_steps", 20)
-    wait_value(studio, "guidance_scale", 4)
+    wait_value(studio, "guidance_scale", 2.5)
     assert studio.input_value("#prompt textarea") == "a lighthouse at dusk"
 
 

@@ -108,7 +108,7 @@ def test_the_form_becomes_the_models_default(studio: Page, studio_server: Server
 def test_the_settings_open_as_a_tab_with_an_address(studio: Page) -> None:
     studio.get_by_role("tab", name="Settings").click()
     studio.wait_for_selector("#section_network")
-    assert studio.url.endswith("#settings")
+    studio.wait_for_function("location.hash === '#settings'")
     keep(studio, "6-settings")
 
 
