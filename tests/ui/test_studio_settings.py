@@ -121,6 +121,7 @@ def test_a_setting_is_saved_to_the_file(studio: Page, studio_server: Server) -> 
     studio.wait_for_function("document.querySelector('.wg-settings-foot').textContent.includes('1 changed')")
     studio.get_by_role("button", name="Save", exact=True).click()
     studio.wait_for_function("document.body.textContent.includes('The settings are saved.')")
+    studio.wait_for_function("!document.querySelector('.wg-settings-foot').textContent.includes('changed')")
     assert json.loads((studio_server.folder / "wgp_config.json").read_text())["image_output_codec"] == "png"
 
 

@@ -154,17 +154,21 @@
   wangp.shownTab = () => document.querySelector("#main_tabs [role=tab][aria-selected=true]")?.dataset.tabId ??
     [...document.querySelectorAll("#main_tabs > [id^=tab_]")].find((one) => one.offsetParent)?.id.slice("tab_".length) ?? "generator";
   const tabAsked = () => location.hash.slice(1) || "generator";
-  function followTabs(list) {
+  function followTabs() {
+    if (followTabs.isOn) return;
+    followTabs.isOn = true;
     const told = () => {
       const id = wangp.shownTab();
       if (id === followTabs.last || wangp.isPlacingTabs) return;
       followTabs.last = id;
-      const chosen = list.querySelector("[aria-selected=true]");
+      const list = document.querySelector("#main_tabs [role=tablist]");
+      const chosen = list?.querySelector("[aria-selected=true]");
       if (chosen) list.scrollLeft = chosen.offsetLeft - (list.clientWidth - chosen.clientWidth) / 2;
       if (id !== tabAsked()) history.pushState(null, "", id === "generator" ? location.pathname + location.search : "#" + id);
       wangp.emit("tab", { id });
     };
-    new MutationObserver(told).observe(list, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
+    // Gradio may make the row of tabs anew, or later than this runs: the body is there always.
+    new MutationObserver(told).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
     wangp.tab(tabAsked());
     // Gradio may not listen yet when its buttons first stand in the page.
     wangp.on("model", () => { if (!followTabs.last) wangp.tab(tabAsked()); });
@@ -186,8 +190,7 @@
       onclick: () => wangp.useLanguage(next),
     }, name));
     element.replaceChildren(...parts);
-    const list = document.querySelector("#main_tabs [role=tablist]");
-    if (list) followTabs(list);
+    followTabs();
   });
   function nextLanguage() {
     const all = Object.entries(config.languages);

@@ -124,9 +124,9 @@
     }
     needsRestart ||= body.restart.length > 0;
     const seen = ["language", "UI_theme", "notification_sound_enabled", "notification_sound_volume"].some((name) => name in changed);
+    if (!(seen && !needsRestart)) await load();
     wangp.toast(say("settings_saved"));
-    if (seen && !needsRestart) return setTimeout(() => location.reload(), 600);
-    load();
+    if (seen && !needsRestart) setTimeout(() => location.reload(), 600);
   }
 
   async function restart() {
