@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
 
-from plugins.mask_creator.masks import Work, enlarged, overlaid, save_masks
-from plugins.mask_creator.segment import SegmentationFailed
 from shared.ui.plugins.telling import told
 from shared.utils.plugins import WAN2GPPlugin
+
+if TYPE_CHECKING:
+    from plugins.mask_creator.masks import Work
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM2_FOLDERS = ("sam2.1-hiera-tiny", "sam2.1-hiera-small", "sam2.1-hiera-base-plus", "sam2.1-hiera-large")
@@ -78,6 +79,8 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         return {f"SAM 2 ({name})": path for name, path in found if (path / "config.json").is_file()}
 
     def _open(self, path: str | None) -> tuple[Any, ...]:
+        from plugins.mask_creator.masks import Work  # OpenCV is loaded with the first clip, not with the page
+
         hidden = [gr.update(visible=False)] * 4
         if not path:
             return *self._show(None), gr.update(visible=False), *hidden
@@ -86,6 +89,8 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         return *self._show(work), slider, *hidden
 
     def _show(self, work: Work | None) -> tuple[Work | None, np.ndarray | None, str]:
+        from plugins.mask_creator.masks import enlarged, overlaid
+
         if work is None:
             return None, None, ""
         on = sum(click.is_object for click in work.clicks)
@@ -98,11 +103,16 @@ class MaskCreatorPlugin(WAN2GPPlugin):
     def _click(self, work: Work | None, kind: str, event: gr.SelectData) -> tuple[Any, ...]:
         if work is None:
             raise ValueError("Choose a clip or picture first.")
+        from plugins.mask_creator.masks import enlarged
+
         factor = enlarged(work.picture())[1]
         x, y = (place / factor for place in event.index)
         return self._show(work.clicked(x, y, kind == ON))
 
     def _make(self, work: Work | None, method: str, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
+        from plugins.mask_creator.masks import save_masks
+        from plugins.mask_creator.segment import SegmentationFailed
+
         if work is None:
             raise ValueError("Choose a clip or picture first.")
         checkpoint = self._checkpoints().get(method)

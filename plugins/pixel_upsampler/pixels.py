@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 
 
@@ -20,6 +19,8 @@ class PixelUpsampler:
 
     def upsample(self, frames: Iterable[Any], width: int, height: int) -> Iterator[Any]:
         """Each pixel as a square."""
+        import cv2
+
         for frame in frames:
             yield np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST))
 

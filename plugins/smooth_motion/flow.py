@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +34,8 @@ class FlowUpsampler:
 
 def between(first: Frame, second: Frame, factor: int) -> list[Frame]:
     """The `factor` - 1 frames between two."""
+    import cv2
+
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)]
     if float(np.abs(grey[0].astype(np.int16) - grey[1]).mean()) > CUT_LEVELS:
         return [first] * (factor - 1)
@@ -45,12 +46,16 @@ def between(first: Frame, second: Frame, factor: int) -> list[Frame]:
 
 def _at(share: float, first: Frame, second: Frame, there: Flow, back: Flow) -> Frame:
     """The frame at a share (0..1) of the way: both frames moved to it, the nearer one counting for more."""
+    import cv2
+
     from_first, from_second = _moved(first, there, share), _moved(second, back, 1 - share)
     return np.asarray(cv2.addWeighted(from_first, 1 - share, from_second, share, 0))
 
 
 def _moved(frame: Frame, flow: Flow, share: float) -> Frame:
     """A frame moved by a share of its flow."""
+    import cv2
+
     height, width = frame.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     moved = cv2.remap(frame, x - share * flow[..., 0], y - share * flow[..., 1], cv2.INTER_LINEAR,

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.core.annotators import ANNOTATORS
-from shared.diffusion.control import preprocess
 from shared.engine.downloads import DownloadProgress
 from shared.engine.generate_report import Reporter
 from shared.engine.services import Services
@@ -27,6 +26,8 @@ class ControlMaker:
     def __call__(self, frames: Frames, kind: str) -> Frames:
         """The clip (F,H,W,3) as a control of that kind. Raises DownloadError, Cancelled."""
         if kind not in ANNOTATORS:
+            from shared.diffusion.control import preprocess  # OpenCV, which the page's process does without
+
             return preprocess(frames, kind)
         key = (kind, frames.shape, hashlib.sha256(np.ascontiguousarray(frames)).digest())
         if key not in self._made:

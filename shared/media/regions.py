@@ -5,7 +5,6 @@ Masks are uint8 (H,W), 255 = made anew; boxes are (left, top, right, bottom) in 
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -26,6 +25,8 @@ def mask_of(picture: Image.Image, size: tuple[int, int]) -> Picture:
 
 def grown(mask: Picture, pixels: int) -> Picture:
     """The mask widened by that many pixels, shrunk by a negative number."""
+    import cv2  # 17 MB that the page's process does without
+
     if not pixels:
         return mask
     change = cv2.dilate if pixels > 0 else cv2.erode
@@ -83,6 +84,8 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
 
 def _faded(mask: Picture) -> NDArray[np.float32]:
     """1 inside the mask, 0 outside; just inside its edge in between."""
+    import cv2  # 17 MB that the page's process does without
+
     inside = (mask > 127).astype(np.float32)
     side = 2 * max(1, round(min(mask.shape) * _FEATHER_OF_SIDE)) + 1
     near = cv2.blur(inside, (side, side), borderType=cv2.BORDER_REPLICATE)
