@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from shared.ui.plugins.telling import told
 from shared.utils.plugins import WAN2GPPlugin
-
-if TYPE_CHECKING:
-    from plugins.mask_creator.masks import Work
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM2_FOLDERS = ("sam2.1-hiera-tiny", "sam2.1-hiera-small", "sam2.1-hiera-base-plus", "sam2.1-hiera-large")
@@ -88,7 +85,7 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         slider = gr.update(maximum=max(1, work.num_frames - 1), value=0, visible=work.num_frames > 1)
         return *self._show(work), slider, *hidden
 
-    def _show(self, work: Work | None) -> tuple[Work | None, np.ndarray | None, str]:
+    def _show(self, work: Any) -> tuple[Any, np.ndarray | None, str]:
         from plugins.mask_creator.masks import enlarged, overlaid
 
         if work is None:
@@ -97,10 +94,10 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         told = f"Clicks on the object: {on}, beside it: {len(work.clicks) - on}."
         return work, enlarged(overlaid(work.picture(), work.mask(), work.clicks))[0], told
 
-    def _go_to(self, work: Work | None, frame: float) -> tuple[Any, ...]:
+    def _go_to(self, work: Any, frame: float) -> tuple[Any, ...]:
         return self._show(work.at(int(frame)) if work else None)
 
-    def _click(self, work: Work | None, kind: str, event: gr.SelectData) -> tuple[Any, ...]:
+    def _click(self, work: Any, kind: str, event: gr.SelectData) -> tuple[Any, ...]:
         if work is None:
             raise ValueError("Choose a clip or picture first.")
         from plugins.mask_creator.masks import enlarged
@@ -109,7 +106,7 @@ class MaskCreatorPlugin(WAN2GPPlugin):
         x, y = (place / factor for place in event.index)
         return self._show(work.clicked(x, y, kind == ON))
 
-    def _make(self, work: Work | None, method: str, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
+    def _make(self, work: Any, method: str, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         from plugins.mask_creator.masks import save_masks
         from plugins.mask_creator.segment import SegmentationFailed
 
@@ -129,11 +126,11 @@ class MaskCreatorPlugin(WAN2GPPlugin):
             gr.update(visible=True),
         )
 
-    def _folder(self, work: Work) -> Path:
+    def _folder(self, work: Any) -> Path:
         key = "save_path" if work.is_clip else "image_save_path"
         return ROOT / str(self.server_config.get(key) or "outputs")
 
-    def _use(self, work: Work | None, mask: str | None) -> tuple[Any, ...]:
+    def _use(self, work: Any, mask: str | None) -> tuple[Any, ...]:
         if work is None or not mask:
             raise ValueError("Make a mask first.")
         source, made = gr.update(value=work.path), gr.update(value=mask)
