@@ -24,7 +24,7 @@ from tests.fakes.page_runtime import PageRuntime
 from tests.plugins.contract import FILE, promised
 from tests.session.conftest import open_runtime  # noqa: F401
 
-# Methods and globals of ../shared/contracts/wangp.md section 5.1 and issue 5, written from there.
+# The methods and globals that plugins of WanGP rely on.
 METHODS = (
     "setup_ui", "add_tab", "request_component", "request_global", "set_global", "insert_after", "post_ui_setup",
     "on_tab_select", "on_tab_deselect", "on_model_change", "register_data_hook", "add_custom_js",
